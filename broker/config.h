@@ -1,0 +1,64 @@
+/*
+ * config.h - memferry.conf: read, checked, or refused with the line that is wrong.
+ *
+ * Every setting has a default, and no file at all is a good config. Unknown sections and keys are
+ * errors. A backend's own options are kept as text with their lines, for the plugin loader to check
+ * against the plugin's table.
+ */
+#ifndef MEMFERRY_CONFIG_H
+#define MEMFERRY_CONFIG_H
+
+#include "broker/util/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct config_option {
+    char *key, *value;
+    unsigned line;
+};
+
+/* [backend "name"]: what every backend has, and the plugin's own options. */
+struct config_backend {
+    char *name;   /* 1 to 64 bytes of [A-Za-z0-9._-] */
+    char *plugin; /* a name, or a path with a slash */
+    unsigned line;
+    uint32_t batch;     /* memories to a delivery; 0: the plugin's own option or 100 */
+    int64_t max_age_ms; /* a memory deferred for longer becomes a dead letter; 0: never */
+    int64_t wait_embedding_ms;
+    struct config_option *options;
+    size_t option_count;
+};
+
+struct config {
+    char *file; /* where it came from; NULL: no file */
+    /* [broker] */
+    char *socket;    /* NULL: the default */
+    char *state_dir; /* NULL: the default */
+    uint32_t dims;   /* 768 */
+    bool allow_purge;
+    uid_t *users; /* besides our own uid */
+    size_t user_count;
+    uint32_t max_peers; /* 1000, at most 1024 with what is ours */
+    /* [journal] */
+    uint64_t segment_bytes; /* 16 MiB; 1 MiB to 1 GiB */
+    uint32_t gather_us;     /* 40; 0 to 10000 */
+    bool keep_segments;
+    struct config_backend *backends;
+    size_t backend_count;
+};
+
+/* file NULL: $MEMFERRY_CONFIG, else $XDG_CONFIG_HOME/memferry/memferry.conf if it is there, else
+ * defaults. A file that was named must exist. On failure err holds "FILE:LINE: …". */
+int config_load(struct config **ret, const char *file, struct error *err);
+struct config *config_free(struct config *config);
+
+/* "30s", "10m" → ms; "16M" → bytes; "yes" → true. -EINVAL. Shared with the plugin loader. */
+int config_parse_duration(const char *text, int64_t *ret_ms);
+int config_parse_size(const char *text, int64_t *ret_bytes);
+int config_parse_bool(const char *text, bool *ret);
+int config_parse_int(const char *text, int64_t *ret);
+
+#endif

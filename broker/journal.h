@@ -1,0 +1,134 @@
+/*
+ * journal.h - the append-only log of events that a receipt stands on.
+ *
+ * Happy path: journal_open recovers what is on disk; journal_replay hands the events that the store
+ * lacks to the caller; journal_start begins a segment of a new generation and starts the writer
+ * thread. From then on journal_append queues records; the writer takes all that is queued, writes
+ * one group, calls fdatasync once, and hands the records back through the observer.
+ *
+ * Failure modes: a full disk is told by status JOURNAL_E_FULL on each record (nothing of them is on
+ * disk) and ends when there is room. A failed write or fsync is final: this and every later record
+ * comes back with JOURNAL_E_FAILED. Damage found by recovery is set aside, never a reason not to
+ * start.
+ *
+ * Nobody outside segment.c and journal.c knows the format.
+ */
+#ifndef MEMFERRY_JOURNAL_H
+#define MEMFERRY_JOURNAL_H
+
+#include "broker/util/error.h"
+#include "broker/util/log.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define JOURNAL_ORIGIN_TEXT 37 /* a UUID as text, with its NUL */
+
+enum journal_outcome {
+    JOURNAL_E_FULL = 1, /* no room on the disk: nothing was written */
+    JOURNAL_E_FAILED,   /* a write or fsync failed, or the journal stopped: final */
+    JOURNAL_E_LOCKED,   /* another broker has this state directory */
+    JOURNAL_E_TOO_LARGE /* the payload is over JOURNAL_PAYLOAD_MAX */
+};
+
+#define JOURNAL_PAYLOAD_MAX (5u << 20)
+
+/* One event on its way to disk. The caller owns it and embeds it in what is waiting for it; it
+ * belongs to the journal from journal_append until it comes back through the observer. */
+struct journal_record {
+    struct journal_record *next;
+    const uint8_t *payload; /* unchanged until the record has come back */
+    size_t payload_size;
+    /* set by the writer */
+    uint64_t seq;     /* 1, 2, 3 …: no gap, never back */
+    int64_t at_ms;    /* wall clock as it was */
+    int64_t stamp_us; /* hybrid logical clock: never behind the wall clock, never back */
+    int status;       /* 0: durable; JOURNAL_E_FULL, JOURNAL_E_FAILED */
+};
+
+/* A queue of records in order. All zero is empty. */
+struct journal_list {
+    struct journal_record *head, *tail;
+    size_t count;
+    size_t bytes; /* of payload */
+};
+
+void journal_list_push(struct journal_list *list, struct journal_record *record);
+struct journal_record *journal_list_pop(struct journal_list *list);             /* NULL: empty */
+void journal_list_append(struct journal_list *list, struct journal_list *more); /* empties more */
+
+/* Embedded by who wants to hear; called from the writer thread. */
+struct journal_observer {
+    /* The records of one group, in order, each exactly once, all with the same status. `done` is
+     * the callee's to take apart. Must not block. */
+    void (*committed)(struct journal_observer *, struct journal_list *done);
+};
+
+struct journal_options {
+    const char *dir;         /* made (0700) if missing */
+    uint64_t segment_bytes;  /* 0: 16 MiB */
+    unsigned gather_us;      /* 0: 40. How long a group may wait for peers that were just active */
+    bool keep_segments;      /* never reuse: the journal then holds everything, for rebuild tests */
+    unsigned spare_segments; /* 0: 2. Zeroed segments that the helper thread keeps ready */
+};
+
+struct journal_stats {
+    uint64_t committed_seq;
+    uint64_t first_seq; /* the oldest event still held; committed_seq + 1 when none */
+    uint64_t groups, records, payload_bytes;
+    uint32_t segments;
+};
+
+/* What recovery found. */
+struct journal_recovery {
+    uint64_t first_seq, last_seq; /* last_seq 0: empty */
+    uint64_t torn_bytes;          /* cut from the last group */
+    uint32_t damaged_groups;      /* set aside into `aside` */
+    char aside[256];              /* file of the damaged records, "" without */
+    bool fresh;                   /* there was no journal: a new origin was made */
+};
+
+struct journal;
+
+/* Locks the directory, recovers, decides where writing goes on. JOURNAL_E_LOCKED names the other
+ * process in err. */
+int journal_open(struct journal **ret, const struct journal_options *options, struct log *log,
+                 struct journal_recovery *ret_found, struct error *err);
+
+/* Stops the writer after it has committed what is queued, joins, unlocks, frees. NULL is fine. */
+struct journal *journal_close(struct journal *journal);
+
+/* UUID of this journal as text. */
+const char *journal_origin(const struct journal *journal);
+
+/* Calls visit for each event with seq > after_seq, in order, before journal_start only. A non-zero
+ * answer of visit ends it and is returned. record->payload is borrowed for the call. */
+typedef int journal_visit_fn(void *arg, const struct journal_record *record);
+int journal_replay(struct journal *journal, uint64_t after_seq, journal_visit_fn *visit, void *arg,
+                   struct error *err);
+
+/* Begins a new generation and starts the writer. `observer` is borrowed until journal_close. */
+int journal_start(struct journal *journal, struct journal_observer *observer, struct error *err);
+
+/* Queues records; any thread, never blocks. Consumes the list: each record comes back through the
+ * observer. `peers` is how many different connections were active of late: the hint for gathering.
+ */
+void journal_append(struct journal *journal, struct journal_list *records, unsigned peers);
+
+/* Makes the clock go on from stamp_us at least. Any thread. */
+void journal_observe_stamp(struct journal *journal, int64_t stamp_us);
+
+/* All events up to upto_seq are in a checkpointed store: segments that hold no others may be
+ * reused. Any thread, never blocks. */
+void journal_recycle(struct journal *journal, uint64_t upto_seq);
+
+/* Any thread. */
+void journal_stats(struct journal *journal, struct journal_stats *ret);
+
+/* Reads the journal in `dir` without changing it, for --check-journal: fills ret_found and calls
+ * visit for each good event. Refused (JOURNAL_E_LOCKED) while a broker runs on it. */
+int journal_check(const char *dir, journal_visit_fn *visit, void *arg,
+                  struct journal_recovery *ret_found, struct error *err);
+
+#endif

@@ -1,0 +1,93 @@
+/*
+ * lane.h - one backend's thread: brings it to the current state of every memory, and keeps it
+ * there.
+ *
+ * Happy path: wake → reader_batch_after(cursor) → plugin.deliver → outcomes and cursor to the
+ * applier as one transaction → next batch. Level-triggered: it delivers what a memory is now, once,
+ * however many events made it so.
+ *
+ * Failure modes, by what is to blame: the backend (circuit opens, probe with back-off, nobody
+ * blamed); one record (deferred with back-off, or dead); a batch without a name (halved until the
+ * record stands alone). Twenty different records rejected in a row, with no success between, mean
+ * the backend.
+ *
+ *     circuit:  CLOSED ─ failure of the whole ─▶ OPEN ─ due ─▶ PROBING ─ ok ─▶ CLOSED
+ *                                                 ▲                └─ failed ─▶ OPEN (longer)
+ *
+ * A lane stops within the plugin's call (plugin_cancel); what was not confirmed is delivered again.
+ */
+#ifndef MEMFERRY_LANE_H
+#define MEMFERRY_LANE_H
+
+#include "broker/applier.h"
+#include "broker/plugin.h"
+#include "broker/util/error.h"
+#include "broker/util/log.h"
+
+enum circuit { CIRCUIT_CLOSED = 0, CIRCUIT_OPEN, CIRCUIT_PROBING };
+const char *circuit_name(enum circuit circuit); /* closed, open, probing */
+
+/* Called from the lane's or the store's thread; must not block. */
+struct lane_observer {
+    /* Something that lane_status or a reader would tell differently: after a batch's transaction, a
+     * change of circuit or of pause. */
+    void (*changed)(struct lane_observer *, const char *lane);
+    /* Memories of the last batch whose state lost to a newer one at the backend. */
+    void (*superseded)(struct lane_observer *, const char *lane, const char *memory_id,
+                       uint64_t seq);
+};
+
+struct lane_status {
+    char name[65], plugin[65];
+    bool paused;
+    enum circuit circuit;
+    int64_t next_probe_ms; /* wall clock; 0: none */
+    uint64_t cursor;
+    uint64_t delivered; /* since the lane was made */
+    bool busy;          /* in a call of the plugin */
+    int64_t busy_since_ms;
+    char last_error[512]; /* "" : none */
+    int64_t last_error_ms;
+    int64_t last_success_ms;
+};
+
+struct lane_options {
+    const char *name; /* the backend's */
+    const char *store_path;
+    uint32_t batch;                          /* memories to a call; 0: 100 */
+    size_t batch_bytes;                      /* 0: 8 MiB */
+    int64_t max_age_ms;                      /* 0: never */
+    uint32_t backoff_min_ms, backoff_max_ms; /* 0: 1 s, 10 min */
+    uint64_t seed;                           /* of the jitter; 0: by chance. For tests */
+};
+
+/* Answer to a request that needs the plugin or the store; called once, from another thread. */
+struct lane_reply {
+    void (*done)(struct lane_reply *, int status, const struct error *err);
+};
+
+struct lane;
+
+/* Consumes the plugin. The applier, observer and log are borrowed. */
+int lane_start(struct lane **ret, const struct lane_options *options, struct plugin *plugin,
+               struct applier *applier, struct lane_observer *observer, struct log *log,
+               struct error *err);
+/* Asks it to end: cancels the plugin's call. Does not wait. */
+void lane_stop(struct lane *lane);
+/* Joins and frees; after lane_stop. NULL is fine. */
+struct lane *lane_join(struct lane *lane);
+
+/* The store has applied events up to applied_seq. Any thread, never blocks. */
+void lane_wake(struct lane *lane, uint64_t applied_seq);
+
+void lane_status(struct lane *lane, struct lane_status *ret); /* any thread */
+
+/* Each answers once through reply. Pause: when the call in progress has ended and the pause is
+ * stored. Resume and probe: probe answers with what the plugin said, and closes the circuit on
+ * success; due times of deferred records of a circuit that closes are not moved. */
+void lane_set_paused(struct lane *lane, bool paused, struct lane_reply *reply);
+void lane_probe(struct lane *lane, struct lane_reply *reply);
+/* Deferred and dead rows changed behind its back (dead.retry, dead.drop): look again. */
+void lane_kick(struct lane *lane);
+
+#endif

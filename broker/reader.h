@@ -1,0 +1,111 @@
+/*
+ * reader.h - a read-only connection to the store: what the reader thread answers calls with, and
+ * what a lane reads its deliveries from. Each thread has its own. Reads see the last commit; no
+ * function leaves a read transaction open behind it.
+ *
+ * Answers are written as msgpack into a growing buffer, ready to be a call's result.
+ */
+#ifndef MEMFERRY_READER_H
+#define MEMFERRY_READER_H
+
+#include "broker/util/error.h"
+
+#include <memferry/memory.h>
+#include <msgpack.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum reader_outcome {
+    READER_E_NOT_FOUND = 1,
+    READER_E_CURSOR /* `after` is none that a list gave out */
+};
+
+struct reader;
+
+int reader_open(struct reader **ret, const char *path, struct error *err);
+struct reader *reader_close(struct reader *reader);
+
+/* ---- calls ---- */
+
+enum reader_deleted { READER_DELETED_NO = 0, READER_DELETED_ONLY, READER_DELETED_ANY };
+
+struct reader_filter {
+    const char *session_id, *kind, *tag; /* NULL: any */
+    int64_t since_ms, until_ms;          /* by updated_ms, since ≤ x < until; 0: open */
+    enum reader_deleted deleted;
+    uint32_t limit;    /* 1 to 1000 */
+    const char *after; /* the `next` of the page before; NULL: the start */
+    bool embedding;    /* carry it */
+};
+
+/* A memory as a msgpack map, as of `version` (0: now), with its embedding. A deleted memory is
+ * found, with deleted_ms set. */
+int reader_get(struct reader *reader, const char *id, uint64_t version, msgpack_sbuffer *ret_result,
+               struct error *err);
+/* {"versions": […]}, newest first, at most limit. */
+int reader_history(struct reader *reader, const char *id, uint32_t limit,
+                   msgpack_sbuffer *ret_result, struct error *err);
+/* {"memories": […], "next": …}: newest first; a page ends at limit or 1 MiB; next is nil at the
+ * end. */
+int reader_list(struct reader *reader, const struct reader_filter *filter,
+                msgpack_sbuffer *ret_result, struct error *err);
+/* {"dead": [{backend, id, version, attempts, reason, at_ms}], "next": …}. backend NULL: all. */
+int reader_dead_list(struct reader *reader, const char *backend, uint32_t limit, const char *after,
+                     msgpack_sbuffer *ret_result, struct error *err);
+
+struct reader_counts {
+    uint64_t memories, deleted, events, embeddings;
+    uint64_t applied_seq;
+};
+int reader_counts(struct reader *reader, struct reader_counts *ret, struct error *err);
+
+/* ---- lanes ---- */
+
+struct reader_lane {
+    bool exists, paused;
+    uint64_t cursor, delivered;
+    uint64_t deferred, dead;
+    uint64_t pending; /* memories above the cursor, plus deferred; counted to 1,000,000 at most */
+    int64_t oldest_pending_ms; /* wall clock of the oldest of them; 0: none */
+};
+int reader_lane(struct reader *reader, const char *lane, struct reader_lane *ret,
+                struct error *err);
+/* Names of all lanes with a row, for the detached ones. Freed with free() each, and the array. */
+int reader_lane_names(struct reader *reader, char ***ret_names, size_t *ret_count,
+                      struct error *err);
+
+/* How a lane stands with one memory: 0 pending, 1 level (its state as of `seq` or newer was taken),
+ * 2 dead. */
+enum reader_delivery { READER_DELIVERY_PENDING = 0, READER_DELIVERY_DONE, READER_DELIVERY_DEAD };
+int reader_delivery(struct reader *reader, const char *lane, const char *memory_id, uint64_t seq,
+                    enum reader_delivery *ret, struct error *err);
+
+/* Memories to deliver, in an arena of their own. */
+struct reader_batch;
+struct reader_batch_item {
+    uint64_t seq;      /* the event that brought it here; 0: it was deferred */
+    uint32_t attempts; /* made before, 0 when it was not deferred */
+    bool dead;         /* it is a dead letter of this lane at the moment (only above the cursor) */
+};
+const struct memferry_memory *reader_batch_memories(const struct reader_batch *batch);
+const struct reader_batch_item *reader_batch_items(const struct reader_batch *batch);
+size_t reader_batch_count(const struct reader_batch *batch);
+/* Where the cursor stands once the batch is dealt with: past every event that was looked at. */
+uint64_t reader_batch_cursor(const struct reader_batch *batch);
+struct reader_batch *reader_batch_free(struct reader_batch *batch);
+
+/* The current states of memories whose newest event lies above `cursor`, oldest first, at most max
+ * and at most max_bytes (one at least). Events that are no longer the latest of their memory are
+ * passed over; a call looks at 10,000 events at most, so the count may be 0 with the cursor moved.
+ * Sorted by id. With nothing above the cursor, count 0 and the cursor as it was. */
+int reader_batch_after(struct reader *reader, const char *lane, uint64_t cursor, size_t max,
+                       size_t max_bytes, struct reader_batch **ret, struct error *err);
+/* The current states of memories deferred in this lane and due at now_ms, oldest due first. Sets
+ * *ret_next_due_ms to the due time of the first that is not due yet, 0 without one. */
+int reader_batch_due(struct reader *reader, const char *lane, int64_t now_ms, size_t max,
+                     size_t max_bytes, struct reader_batch **ret, int64_t *ret_next_due_ms,
+                     struct error *err);
+
+#endif

@@ -1,0 +1,112 @@
+/*
+ * store.h - the SQLite database that holds what the events made: the one write connection.
+ *
+ * Happy path: store_open migrates; store_begin, store_apply for each event in journal order,
+ * store_commit; now and then store_checkpoint, which tells up to which event the journal may
+ * forget.
+ *
+ * Failure modes: STORE_E_FULL (disk full: the transaction was rolled back, try again later); -EIO,
+ * corruption and failed syncs are final. An event that cannot be applied for a reason of its own is
+ * the caller's to set aside (STORE_E_EVENT).
+ *
+ * Applying is deterministic: it depends on the events alone, never on the clock, on randomness or
+ * on the iteration order of a table. One thread.
+ */
+#ifndef MEMFERRY_STORE_H
+#define MEMFERRY_STORE_H
+
+#include "broker/event.h"
+#include "broker/journal.h"
+#include "broker/util/error.h"
+
+#include <memferry/plugin.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum store_outcome {
+    STORE_E_FULL = 1, /* no room: nothing was changed */
+    STORE_E_NEWER,    /* made by a newer memferry */
+    STORE_E_EVENT,    /* this event cannot be applied */
+    STORE_E_ORIGIN    /* belongs to another journal */
+};
+
+/* What an event did to the store. */
+enum apply_outcome {
+    APPLY_CHANGED = 1,
+    APPLY_DUPLICATE, /* a repeat of an event_id, or a delete of what is deleted: nothing changed */
+    APPLY_NOT_FOUND, /* refused: delete of what never was, put without content of what never was */
+    APPLY_CONFLICT   /* refused: expected_version differs */
+};
+
+struct apply_result {
+    enum apply_outcome outcome;
+    uint64_t seq; /* of the change this answers: the event's own, or the first one's of a repeat */
+    uint64_t version; /* of the memory now; 0: there is none */
+};
+
+struct store_options {
+    const char *path;
+    const char *origin; /* of the journal; stored in a new database, compared in an old one */
+    uint32_t dims;      /* stored in a new database, compared in an old one */
+};
+
+struct store;
+
+int store_open(struct store **ret, const struct store_options *options, struct error *err);
+struct store *store_close(struct store *store);
+
+uint64_t store_applied_seq(const struct store *store); /* as of the last commit */
+bool store_is_new(const struct store *store);          /* made by this store_open */
+
+int store_begin(struct store *store, struct error *err);
+/* Within a transaction. `record` carries seq, at_ms, stamp_us and the payload. */
+int store_apply(struct store *store, const struct journal_record *record,
+                struct apply_result *ret_result, struct error *err);
+int store_commit(struct store *store, struct error *err);
+void store_rollback(struct store *store);
+
+/* Moves the WAL into the database and syncs it. Sets *ret_safe_seq to an applied seq noted before a
+ * checkpoint that completed; leaves it alone when a reader was in the way (then try later). */
+int store_checkpoint(struct store *store, uint64_t *ret_safe_seq, struct error *err);
+
+/* Deep check for --check-journal: SQLite's integrity_check and our own invariants (every memory's
+ * version has its event, states decode, hashes agree, cursors are not ahead). */
+int store_verify(const char *path, uint64_t *ret_memories, uint64_t *ret_events,
+                 uint64_t *ret_applied_seq, struct error *err);
+
+/* ---- lanes: what they ask to be written, always within a transaction ---- */
+
+enum lane_row_action {
+    LANE_ROW_CLEAR = 1, /* delivered: no longer deferred or dead */
+    LANE_ROW_DEFER,     /* due again at due_ms */
+    LANE_ROW_DEAD       /* a dead letter */
+};
+
+struct lane_row {
+    char *memory_id;
+    enum lane_row_action action;
+    int64_t due_ms;
+    uint32_t attempts;
+    uint64_t version; /* that was tried */
+    char *reason;     /* NULL with CLEAR */
+};
+
+/* Creates the lane's row at cursor 0 if there is none. */
+int store_lane_ensure(struct store *store, const char *lane, struct error *err);
+/* Moves the cursor (never back) and writes rows. `delivered` is added to the lane's counter. */
+int store_lane_progress(struct store *store, const char *lane, uint64_t cursor,
+                        const struct lane_row *rows, size_t row_count, uint64_t delivered,
+                        struct error *err);
+int store_lane_set_paused(struct store *store, const char *lane, bool paused, struct error *err);
+/* Removes cursor, deferred and dead of a lane. *ret_found false: no such lane. */
+int store_lane_forget(struct store *store, const char *lane, bool *ret_found, struct error *err);
+/* Dead letters of a lane become deferred, due at due_ms. memory_id NULL: all. */
+int store_dead_retry(struct store *store, const char *lane, const char *memory_id, int64_t due_ms,
+                     uint64_t *ret_count, struct error *err);
+/* Dead letters go; the memories stay. memory_id NULL: all. */
+int store_dead_drop(struct store *store, const char *lane, const char *memory_id,
+                    uint64_t *ret_count, struct error *err);
+
+#endif

@@ -1,0 +1,12 @@
+/* utf8.h - is this text what the wire promises: valid UTF-8 (no surrogates, no overlong form) and
+ * no NUL. */
+#ifndef MEMFERRY_WIRE_UTF8_H
+#define MEMFERRY_WIRE_UTF8_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+bool utf8_valid(const char *text, size_t size);        /* NUL allowed */
+bool utf8_valid_no_nul(const char *text, size_t size); /* NUL refused */
+
+#endif

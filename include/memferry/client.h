@@ -1,0 +1,236 @@
+/*
+ * client.h - libmemferry: hand memories to memferryd from a program in C.
+ *
+ * Guarantees. A call that returned 0 has its promise kept: a receipt means fsynced on this machine.
+ * A call that failed with a code below MEMFERRY_E_REMOTE may or may not have happened when it says
+ * MEMFERRY_E_UNCERTAIN, and has not happened otherwise. Puts carry an event_id, made by the library
+ * when you give none, and one that is sent again after a broken connection is marked as a repeat,
+ * so it is never applied twice.
+ *
+ * Threads. A connection is one thread's at a time: use one per thread, or your own lock. Different
+ * connections are independent; the library has no global state. It installs no signal handler,
+ * never raises SIGPIPE, sets close-on-exec on all it opens, and writes to no standard stream. After
+ * fork() the child may only call memferry_close on a connection of its parent.
+ *
+ * Strings are UTF-8 with a NUL. Times are milliseconds since the epoch, UTC. What a function
+ * returns by pointer belongs to the object it came from, until that is freed or changed.
+ */
+#ifndef MEMFERRY_CLIENT_H
+#define MEMFERRY_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define MEMFERRY_API __attribute__((visibility("default")))
+#else
+#define MEMFERRY_API
+#endif
+
+/* Negative: what went wrong. memferry_strerror gives a text, memferry_error the one of the last
+ * call. */
+enum memferry_code {
+    MEMFERRY_OK = 0,
+    MEMFERRY_E_INVALID = -1,   /* an argument: not sent */
+    MEMFERRY_E_MEMORY = -2,    /* out of memory: not sent */
+    MEMFERRY_E_CONNECT = -3,   /* no broker there: not sent */
+    MEMFERRY_E_UNTRUSTED = -4, /* socket or its directory belong to someone else: not sent */
+    MEMFERRY_E_DEADLINE = -5,  /* no reply in time: may have happened */
+    MEMFERRY_E_UNCERTAIN = -6, /* the connection broke behind the request: may have happened */
+    MEMFERRY_E_PROTOCOL = -7,  /* the reply was none */
+    MEMFERRY_E_AGAIN = -8,     /* memferry_receive: nothing there yet */
+    MEMFERRY_E_FULL = -9,      /* memferry_submit: window full, receive first: not sent */
+    /* What the broker answered. */
+    MEMFERRY_E_REMOTE = -100,
+    MEMFERRY_E_INVALID_PARAMS = -101,
+    MEMFERRY_E_METHOD = -102,
+    MEMFERRY_E_BUSY = -103,
+    MEMFERRY_E_NOT_FOUND = -104,
+    MEMFERRY_E_CONFLICT = -105,
+    MEMFERRY_E_STORAGE_FULL = -106,
+    MEMFERRY_E_STORAGE_FAILED = -107,
+    MEMFERRY_E_TIMEOUT = -108, /* durable, but not delivered in time */
+    MEMFERRY_E_FORBIDDEN = -109,
+    MEMFERRY_E_UNAVAILABLE = -110,
+    MEMFERRY_E_INTERNAL = -111
+};
+
+/* A fixed text for a code, never NULL. */
+MEMFERRY_API const char *memferry_strerror(int code);
+
+/* ---- connection ---- */
+
+struct memferry; /* opaque */
+
+struct memferry_settings {
+    size_t size; /* sizeof(struct memferry_settings): fields are only ever added at the end */
+    const char *socket; /* NULL: $MEMFERRY_SOCKET, else as the design's order */
+    int timeout_ms;     /* deadline of each blocking call; 0: 30000; below 0: none */
+    unsigned window;    /* requests in flight by submit; 0: 256; at most 1024 */
+    const char *client; /* name for the broker's log; NULL: the program's */
+};
+
+/* Prepares a connection; connects with the first call. settings may be NULL. Only fails with
+ * MEMFERRY_E_MEMORY or MEMFERRY_E_INVALID. Free with memferry_close. */
+MEMFERRY_API int memferry_open(struct memferry **ret, const struct memferry_settings *settings);
+/* Connects now, if it is not: checks the directory, the socket's owner and the server's uid. */
+MEMFERRY_API int memferry_connect(struct memferry *m);
+/* Closes and frees; NULL is fine. Returns NULL. */
+MEMFERRY_API struct memferry *memferry_close(struct memferry *m);
+
+/* The text of the last failure on this connection: what happened, to what, what to do. Valid until
+ * the next call; "" after a success. */
+MEMFERRY_API const char *memferry_error(const struct memferry *m);
+/* The field of the request that the broker found wrong; "" without. */
+MEMFERRY_API const char *memferry_error_field(const struct memferry *m);
+/* With MEMFERRY_E_CONFLICT the version that is there. */
+MEMFERRY_API uint64_t memferry_error_version(const struct memferry *m);
+
+/* Where the socket is or would be: $MEMFERRY_SOCKET, else $XDG_RUNTIME_DIR/memferry/memferry.sock,
+ * else /tmp/memferry-UID/memferry.sock. Returns the length, or MEMFERRY_E_INVALID if size is too
+ * small. */
+MEMFERRY_API int memferry_default_socket(char *buffer, size_t size);
+
+/* ---- values: what requests are made of and replies are read as ---- */
+
+enum memferry_node_kind { /* what a memferry_node is */
+                          MEMFERRY_NODE_NULL = 0,
+                          MEMFERRY_NODE_BOOL,
+                          MEMFERRY_NODE_INT,
+                          MEMFERRY_NODE_FLOAT,
+                          MEMFERRY_NODE_STRING,
+                          MEMFERRY_NODE_BINARY,
+                          MEMFERRY_NODE_LIST,
+                          MEMFERRY_NODE_MAP
+};
+
+struct memferry_reply; /* owns a reply and all its nodes */
+struct memferry_node;  /* one value in it, borrowed */
+
+MEMFERRY_API void memferry_reply_free(struct memferry_reply *reply); /* NULL is fine */
+MEMFERRY_API const struct memferry_node *memferry_reply_root(const struct memferry_reply *reply);
+
+MEMFERRY_API enum memferry_node_kind memferry_node_kind(const struct memferry_node *node);
+MEMFERRY_API size_t memferry_node_count(const struct memferry_node *node); /* of a list or map */
+/* The i-th element, or NULL. */
+MEMFERRY_API const struct memferry_node *memferry_node_at(const struct memferry_node *node,
+                                                          size_t i);
+/* The i-th key of a map, or NULL. */
+MEMFERRY_API const char *memferry_node_key(const struct memferry_node *node, size_t i);
+/* By key; NULL if there is none or node is NULL or no map. */
+MEMFERRY_API const struct memferry_node *memferry_node_get(const struct memferry_node *node,
+                                                           const char *key);
+/* Values, or the fallback when node is NULL or of another type. Numbers convert when it is exact.
+ */
+MEMFERRY_API int64_t memferry_node_int(const struct memferry_node *node, int64_t fallback);
+MEMFERRY_API double memferry_node_float(const struct memferry_node *node, double fallback);
+MEMFERRY_API bool memferry_node_bool(const struct memferry_node *node, bool fallback);
+MEMFERRY_API const char *memferry_node_string(const struct memferry_node *node,
+                                              const char *fallback);
+MEMFERRY_API const void *memferry_node_binary(const struct memferry_node *node, size_t *ret_size);
+/* As JSON text, freed by the caller with free(); NULL: out of memory. */
+MEMFERRY_API char *memferry_node_json(const struct memferry_node *node);
+
+/* ---- memories ---- */
+
+/* A property. Exactly one of the values, by type; LIST by its JSON text. */
+struct memferry_property {
+    const char *name;
+    enum memferry_node_kind type; /* NULL (removes), BOOL, INT, FLOAT, STRING, LIST */
+    union {
+        bool boolean;
+        int64_t integer;
+        double floating;
+        const char *string;
+        const char *list_json; /* such as "[1,2]" */
+    } as;
+};
+
+enum memferry_wait { MEMFERRY_WAIT_DURABLE = 0, MEMFERRY_WAIT_DELIVERED };
+
+/* What to put. All zero but `size` and content is a good start. */
+struct memferry_put {
+    size_t size;         /* sizeof(struct memferry_put): fields are only ever added at the end */
+    const char *id;      /* NULL: a new UUID4 */
+    const char *content; /* NULL: leave as it is (the memory must exist) */
+    const char *kind;    /* NULL: leave, or "note" for a new one */
+    const char *const *tags; /* NULL: leave */
+    size_t tag_count;
+    const struct memferry_property *props; /* merged */
+    size_t prop_count;
+    const float *embedding; /* NULL: none given */
+    size_t dims;
+    const char *session_id; /* NULL: $MEMFERRY_SESSION_ID, else none */
+    const char *event_id;   /* NULL: a new UUID4 */
+    bool has_expected_version;
+    uint64_t expected_version; /* 0: must not exist */
+    enum memferry_wait wait;
+    int timeout_ms; /* of wait delivered; 0: 30000 */
+};
+
+#define MEMFERRY_ID_SIZE 257
+
+struct memferry_receipt {
+    char id[MEMFERRY_ID_SIZE];
+    char event_id[MEMFERRY_ID_SIZE];
+    uint64_t seq; /* the memory's version */
+    bool duplicate;
+    bool durable;
+};
+
+/* Stores a memory; returns when it is durable. ret_receipt may be NULL. A connection that breaks is
+ * made again once and the put repeated under its event_id. */
+MEMFERRY_API int memferry_put(struct memferry *m, const struct memferry_put *put,
+                              struct memferry_receipt *ret_receipt);
+/* Makes it a tombstone. reason may be NULL. */
+MEMFERRY_API int memferry_delete(struct memferry *m, const char *id, const char *reason,
+                                 struct memferry_receipt *ret_receipt);
+/* A memory as a map by the names of protocol.md; version 0: as it is now. Free the reply. */
+MEMFERRY_API int memferry_get(struct memferry *m, const char *id, uint64_t version,
+                              struct memferry_reply **ret);
+MEMFERRY_API int memferry_history(struct memferry *m, const char *id, struct memferry_reply **ret);
+
+/* Any method of the protocol; params is a JSON object, NULL: none. On an answer of the broker that
+ * is an error, *ret holds the error map (free it too). */
+MEMFERRY_API int memferry_call(struct memferry *m, const char *method, const char *params_json,
+                               struct memferry_reply **ret);
+
+/* ---- many at once ---- */
+
+/* Sends without waiting for the answer. *ret_tag names the request. MEMFERRY_E_FULL: receive first.
+ * What does not fit in the socket is kept and goes with the next submit, receive or flush. */
+MEMFERRY_API int memferry_submit_put(struct memferry *m, const struct memferry_put *put,
+                                     uint64_t *ret_tag);
+MEMFERRY_API int memferry_submit(struct memferry *m, const char *method, const char *params_json,
+                                 uint64_t *ret_tag);
+
+struct memferry_completion {
+    uint64_t tag;
+    int code;                     /* MEMFERRY_OK, or why not */
+    struct memferry_reply *reply; /* free it; NULL when the connection broke */
+};
+/* The next answer, in the order they arrive. timeout_ms 0: only what is there (MEMFERRY_E_AGAIN);
+ * below 0: wait. When the connection breaks, each request in flight completes with
+ * MEMFERRY_E_UNCERTAIN, exactly once. MEMFERRY_E_INVALID when nothing is in flight. */
+MEMFERRY_API int memferry_receive(struct memferry *m, int timeout_ms,
+                                  struct memferry_completion *ret);
+/* How many are in flight. */
+MEMFERRY_API unsigned memferry_in_flight(const struct memferry *m);
+/* For poll(): the descriptor (-1: not connected) and the events to wait for. */
+MEMFERRY_API int memferry_fd(const struct memferry *m);
+MEMFERRY_API short memferry_events(const struct memferry *m);
+
+/* Reads a put's receipt out of a reply. */
+MEMFERRY_API int memferry_reply_receipt(const struct memferry_reply *reply,
+                                        struct memferry_receipt *ret);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
