@@ -1,0 +1,347 @@
+/*
+ * http.c - the client and its exchange: curl's multi handle driven to the end inside one call.
+ *
+ * Happy path: as many requests as there are connections are started; each that ends makes room for
+ * the next; poll waits for sockets and for the host's wake descriptor together.
+ *
+ * Failure modes: a request that can't start has its reply filled and the others go on. When the
+ * host cancels, what is running is dropped and what is waiting never starts.
+ */
+#include "plugins/common/http_internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    POLL_MAX_MS = 1000, /* curl's own timers are shorter; this one is for cancelled() alone */
+    RETRY_AFTER_MAX_S = 24 * 60 * 60,
+};
+
+static bool is_loopback(const char *host)
+{
+    return strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 ||
+           strcmp(host, "[::1]") == 0;
+}
+
+/* The part of a URL, NULL without one; freed by curl_free. */
+static char *url_part(CURLU *url, CURLUPart part)
+{
+    char *text = NULL;
+
+    return curl_url_get(url, part, &text, CURLU_DEFAULT_PORT) == CURLUE_OK ? text : NULL;
+}
+
+static CURLU *parse_url(const char *text)
+{
+    CURLU *url = curl_url();
+
+    if (url != NULL && curl_url_set(url, CURLUPART_URL, text, 0) != CURLUE_OK) {
+        curl_url_cleanup(url);
+        return NULL;
+    }
+    return url;
+}
+
+static const char *url_trouble(CURLU *url)
+{
+    const char *trouble = NULL;
+    char *scheme = url_part(url, CURLUPART_SCHEME);
+    char *password = url_part(url, CURLUPART_PASSWORD);
+
+    if (scheme == NULL || (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)) {
+        trouble = "it must begin with http:// or https://";
+    } else if (password != NULL) {
+        trouble = "it holds a password; use the password options, which read it from the "
+                  "environment or a file";
+    }
+    curl_free(scheme);
+    curl_free(password);
+    return trouble;
+}
+
+int http_check_url(const char *text, struct memferry_reason *why)
+{
+    CURLU *url = parse_url(text);
+    const char *trouble =
+        url == NULL ? "it is not a URL such as http://127.0.0.1:7474" : url_trouble(url);
+
+    curl_url_cleanup(url);
+    if (trouble != NULL) {
+        snprintf(why->text, sizeof why->text, "url: %s", trouble);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+int64_t http_parse_retry_after(const char *text, int64_t now_s)
+{
+    char *end;
+
+    while (*text == ' ' || *text == '\t') {
+        text++;
+    }
+    errno = 0;
+    long long delay_s = strtoll(text, &end, 10);
+    bool number = end != text && end[strspn(end, " \t\r\n")] == '\0';
+    if (!number) {
+        time_t at = curl_getdate(text, NULL);
+        if (at < 0) {
+            return -1;
+        }
+        delay_s = at > now_s ? (long long)at - now_s : 0;
+    }
+    if (delay_s < 0) {
+        return -1;
+    }
+    return (delay_s < RETRY_AFTER_MAX_S ? delay_s : RETRY_AFTER_MAX_S) * 1000;
+}
+
+static int set_target(struct http_client *client, const char *text)
+{
+    CURLU *url = parse_url(text);
+    int r = -ENOMEM;
+
+    if (url == NULL) {
+        return -EINVAL;
+    }
+    char *scheme = url_part(url, CURLUPART_SCHEME);
+    char *host = url_part(url, CURLUPART_HOST);
+    char *port = url_part(url, CURLUPART_PORT);
+    if (scheme != NULL && host != NULL && port != NULL &&
+        asprintf(&client->target, "%s://%s:%s", scheme, host, port) > 0) {
+        client->direct = is_loopback(host);
+        r = 0;
+    }
+    curl_free(scheme);
+    curl_free(host);
+    curl_free(port);
+    curl_url_cleanup(url);
+    return r;
+}
+
+static int copy_text(const char **text)
+{
+    if (*text == NULL) {
+        return 0;
+    }
+    *text = strdup(*text);
+    return *text == NULL ? -ENOMEM : 0;
+}
+
+/* Every string is replaced by a copy or NULL, so that free is right after a failure too. */
+static int copy_settings(struct http_settings *to, const struct http_settings *from)
+{
+    int r = 0;
+
+    *to = *from;
+    r |= copy_text(&to->url);
+    r |= copy_text(&to->user);
+    r |= copy_text(&to->password);
+    r |= copy_text(&to->ca_file);
+    r |= copy_text(&to->client_cert);
+    r |= copy_text(&to->client_key);
+    return r == 0 ? 0 : -ENOMEM;
+}
+
+static void free_text(const char *text)
+{
+    free((void *)(uintptr_t)text);
+}
+
+static void free_settings(struct http_settings *s)
+{
+    if (s->password != NULL) {
+        explicit_bzero((void *)(uintptr_t)s->password, strlen(s->password));
+    }
+    free_text(s->url);
+    free_text(s->user);
+    free_text(s->password);
+    free_text(s->ca_file);
+    free_text(s->client_cert);
+    free_text(s->client_key);
+}
+
+static int client_init(struct http_client *client, const struct http_settings *settings)
+{
+    int r = copy_settings(&client->settings, settings);
+
+    if (r < 0 || (r = set_target(client, settings->url)) < 0) {
+        return r;
+    }
+    client->multi = curl_multi_init();
+    if (client->multi == NULL) {
+        return -ENOMEM;
+    }
+    curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)settings->connections);
+    for (size_t i = 0; i < settings->connections && r == 0; i++) {
+        r = http_transfer_init(&client->transfers[i], client);
+    }
+    return r;
+}
+
+int http_client_new(struct http_client **ret, const struct http_settings *settings,
+                    struct memferry_reason *why)
+{
+    assert(settings->connections >= 1 && settings->connections <= HTTP_CONNECTIONS_MAX);
+    int r = http_check_url(settings->url, why);
+    if (r < 0) {
+        return r;
+    }
+    /* Counted and, since 7.84, safe to call from several threads. */
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        snprintf(why->text, sizeof why->text, "libcurl can't be initialised");
+        return -ENOMEM;
+    }
+    struct http_client *client = calloc(1, sizeof *client);
+    r = client == NULL ? -ENOMEM : client_init(client, settings);
+    if (r < 0) {
+        snprintf(why->text, sizeof why->text, "no memory for an HTTP client");
+        if (client == NULL) {
+            curl_global_cleanup();
+        }
+        http_client_free(client);
+        return r;
+    }
+    *ret = client;
+    return 0;
+}
+
+struct http_client *http_client_free(struct http_client *client)
+{
+    if (client == NULL) {
+        return NULL;
+    }
+    for (size_t i = 0; i < client->settings.connections; i++) {
+        http_transfer_deinit(&client->transfers[i]);
+    }
+    if (client->multi != NULL) {
+        curl_multi_cleanup(client->multi);
+    }
+    free_settings(&client->settings);
+    free(client->target);
+    free(client);
+    curl_global_cleanup();
+    return NULL;
+}
+
+const char *http_client_target(const struct http_client *client)
+{
+    return client->target;
+}
+
+/* One call of http_exchange. */
+struct exchange {
+    struct http_client *client;
+    struct http_request *requests;
+    size_t n;
+    size_t next; /* the first that was not started */
+    size_t running;
+};
+
+static void start(struct exchange *x, struct http_transfer *transfer, struct http_request *request)
+{
+    struct http_client *client = x->client;
+
+    http_reply_deinit(&request->reply);
+    if (request->body_size > client->settings.request_max) {
+        http_reply_fail(&request->reply, HTTP_REQUEST_TOO_LARGE,
+                        "a request of %zu bytes for %s is over the limit of %zu",
+                        request->body_size, client->target, client->settings.request_max);
+        return;
+    }
+    if (http_transfer_prepare(transfer, request) < 0 ||
+        curl_multi_add_handle(client->multi, transfer->easy) != CURLM_OK) {
+        http_transfer_finish(transfer, CURLE_OUT_OF_MEMORY);
+        return;
+    }
+    x->running++;
+}
+
+/* Fills the idle transfers from what is waiting. */
+static void start_waiting(struct exchange *x)
+{
+    for (size_t i = 0; i < x->client->settings.connections; i++) {
+        struct http_transfer *transfer = &x->client->transfers[i];
+        while (transfer->request == NULL && x->next < x->n) {
+            start(x, transfer, &x->requests[x->next++]);
+        }
+    }
+}
+
+static void collect_finished(struct exchange *x)
+{
+    CURLMsg *message;
+    int left;
+
+    while ((message = curl_multi_info_read(x->client->multi, &left)) != NULL) {
+        struct http_transfer *transfer = NULL;
+        CURLcode result = message->data.result;
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
+        curl_multi_remove_handle(x->client->multi, transfer->easy);
+        http_transfer_finish(transfer, result);
+        x->running--;
+    }
+}
+
+/* Ends everything at once, for one reason. */
+static void abandon(struct exchange *x, enum http_failure failure, const char *what)
+{
+    struct http_client *client = x->client;
+
+    for (size_t i = 0; i < client->settings.connections; i++) {
+        struct http_transfer *transfer = &client->transfers[i];
+        struct http_request *request = transfer->request;
+        if (request != NULL) {
+            curl_multi_remove_handle(client->multi, transfer->easy);
+            http_transfer_finish(transfer, CURLE_ABORTED_BY_CALLBACK);
+            http_reply_fail(&request->reply, failure, "%s: %s", client->target, what);
+        }
+    }
+    while (x->next < x->n) {
+        http_reply_fail(&x->requests[x->next++].reply, failure, "%s: %s", client->target, what);
+    }
+    x->running = 0;
+}
+
+static bool is_cancelled(const struct http_client *client)
+{
+    const struct memferry_host *host = client->settings.host;
+
+    return host != NULL && host->cancelled != NULL && host->cancelled(host);
+}
+
+/* Waits until a socket or the wake descriptor has something. */
+static bool wait_for_progress(struct http_client *client)
+{
+    const struct memferry_host *host = client->settings.host;
+    struct curl_waitfd wake = {.fd = host == NULL ? -1 : host->wake_fd, .events = CURL_WAIT_POLLIN};
+    unsigned extra = wake.fd < 0 ? 0 : 1;
+
+    return curl_multi_poll(client->multi, &wake, extra, POLL_MAX_MS, NULL) == CURLM_OK;
+}
+
+void http_exchange(struct http_client *client, struct http_request *requests, size_t n)
+{
+    struct exchange x = {.client = client, .requests = requests, .n = n};
+    int still_running;
+
+    while (x.next < n || x.running > 0) {
+        if (is_cancelled(client)) {
+            abandon(&x, HTTP_CANCELLED, "the broker is ending the call");
+            return;
+        }
+        start_waiting(&x);
+        if (curl_multi_perform(client->multi, &still_running) != CURLM_OK) {
+            abandon(&x, HTTP_LOCAL, "curl_multi_perform failed");
+            return;
+        }
+        collect_finished(&x);
+        if (x.running > 0 && (size_t)still_running == x.running && !wait_for_progress(client)) {
+            abandon(&x, HTTP_LOCAL, "poll failed");
+            return;
+        }
+    }
+}

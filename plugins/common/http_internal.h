@@ -1,0 +1,39 @@
+/* http_internal.h - what http.c (the exchange) and http_transfer.c (one request) share. */
+#ifndef MEMFERRY_PLUGINS_HTTP_INTERNAL_H
+#define MEMFERRY_PLUGINS_HTTP_INTERNAL_H
+
+#include "plugins/common/http.h"
+
+#include <curl/curl.h>
+
+/* One request on its way. Kept, with its curl handle, from one request to the next. */
+struct http_transfer {
+    struct http_client *client;
+    CURL *easy;
+    struct curl_slist *headers;
+    struct http_request *request; /* NULL: idle */
+    size_t capacity;              /* of the reply's body */
+    size_t header_bytes;
+    bool too_large, out_of_memory;
+    char message[CURL_ERROR_SIZE];
+};
+
+struct http_client {
+    struct http_settings settings; /* its strings are our copies */
+    char *target;
+    bool direct; /* loopback: no proxy */
+    CURLM *multi;
+    struct http_transfer transfers[HTTP_CONNECTIONS_MAX];
+};
+
+int http_transfer_init(struct http_transfer *transfer, struct http_client *client);
+void http_transfer_deinit(struct http_transfer *transfer);
+/* Makes the handle ready to be added to the multi handle. -ENOMEM. */
+int http_transfer_prepare(struct http_transfer *transfer, struct http_request *request);
+/* Fills the reply by how curl ended; the transfer is idle afterwards. */
+void http_transfer_finish(struct http_transfer *transfer, CURLcode result);
+
+void http_reply_fail(struct http_reply *reply, enum http_failure failure, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

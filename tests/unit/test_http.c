@@ -1,0 +1,328 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "plugins/common/http.h"
+#include "tests/lib/fake_host.h"
+#include "tests/lib/fault_server.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct fixture {
+    struct fault_server *server;
+    struct fake_host host;
+    struct http_settings settings;
+    struct http_client *client;
+};
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+
+    f->server = fault_server_start();
+    fake_host_init(&f->host, NULL);
+    f->settings = (struct http_settings){
+        .host = &f->host.host,
+        .url = fault_server_url(f->server),
+        .user = "ada",
+        .password = "hunter2",
+        .connect_timeout_ms = 5000,
+        .timeout_ms = 30000,
+        .connections = 2,
+        .request_max = 100000,
+        .reply_max = 100000,
+    };
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    http_client_free(f->client);
+    fault_server_stop(f->server);
+    fake_host_deinit(&f->host);
+    free(f);
+    return 0;
+}
+
+/* Sends one request to the server, with the settings as they are now. */
+static struct http_reply send_one(struct fixture *f, const char *body)
+{
+    static const char *const headers[] = {"Content-Type: application/json", NULL};
+    struct memferry_reason why;
+    struct http_request request = {.method = body == NULL ? "GET" : "POST",
+                                   .url = f->settings.url,
+                                   .headers = headers,
+                                   .body = body,
+                                   .body_size = body == NULL ? 0 : strlen(body)};
+
+    if (f->client == NULL) {
+        assert_int_equal(http_client_new(&f->client, &f->settings, &why), 0);
+    }
+    http_exchange(f->client, &request, 1);
+    return request.reply;
+}
+
+static void assert_failure(struct fixture *f, struct fault_answer answer, enum http_failure failure)
+{
+    fault_server_push(f->server, answer);
+    struct http_reply reply = send_one(f, NULL);
+    if (reply.failure != failure) {
+        fail_msg("failure %d, status %ld, %s", (int)reply.failure, reply.status, reply.detail);
+    }
+    assert_true(strlen(reply.detail) > 0);
+    assert_null(strstr(reply.detail, "hunter2"));
+    assert_null(reply.body);
+    http_reply_deinit(&reply);
+}
+
+static void test_a_reply_comes_whole_with_its_status(void **state)
+{
+    struct fixture *f = *state;
+
+    fault_server_push(
+        f->server,
+        (struct fault_answer){.status = 418, .body = "{\"a\":1}", .headers = "Retry-After: 3\r\n"});
+    struct http_reply reply = send_one(f, "{}");
+    assert_int_equal(reply.failure, HTTP_ANSWERED);
+    assert_int_equal(reply.status, 418);
+    assert_string_equal(reply.body, "{\"a\":1}");
+    assert_int_equal(reply.body_size, 7);
+    assert_int_equal(reply.retry_after_ms, 3000);
+    http_reply_deinit(&reply);
+}
+
+static void test_a_request_carries_method_headers_credentials_and_body(void **state)
+{
+    struct fixture *f = *state;
+
+    fault_server_push(f->server, (struct fault_answer){.body = "x"});
+    struct http_reply reply = send_one(f, "{\"b\":2}");
+    const char *request = fault_server_request(f->server, 0);
+    assert_non_null(strstr(request, "POST / HTTP/1.1\r\n"));
+    assert_non_null(strstr(request, "\r\nContent-Type: application/json\r\n"));
+    assert_non_null(strstr(request, "\r\nAuthorization: Basic YWRhOmh1bnRlcjI=\r\n"));
+    assert_non_null(strstr(request, "\r\nUser-Agent: memferry/"));
+    assert_null(strstr(request, "Expect"));
+    assert_string_equal(strstr(request, "\r\n\r\n") + 4, "{\"b\":2}");
+    http_reply_deinit(&reply);
+}
+
+static void test_the_connection_is_kept_between_exchanges(void **state)
+{
+    struct fixture *f = *state;
+
+    fault_server_push(f->server, (struct fault_answer){.body = "x"});
+    for (int i = 0; i < 5; i++) {
+        struct http_reply reply = send_one(f, i % 2 == 0 ? "body" : NULL);
+        assert_int_equal(reply.status, 200);
+        http_reply_deinit(&reply);
+    }
+    assert_int_equal(fault_server_request_count(f->server), 5);
+    assert_int_equal(fault_server_connection_count(f->server), 1);
+}
+
+static void test_many_requests_share_the_connections_there_are(void **state)
+{
+    struct fixture *f = *state;
+    struct memferry_reason why;
+    struct http_request requests[9] = {{.method = NULL}};
+
+    fault_server_push(f->server, (struct fault_answer){.body = "x"});
+    assert_int_equal(http_client_new(&f->client, &f->settings, &why), 0);
+    for (size_t i = 0; i < 9; i++) {
+        requests[i].method = "GET";
+        requests[i].url = f->settings.url;
+    }
+    http_exchange(f->client, requests, 9);
+    for (size_t i = 0; i < 9; i++) {
+        assert_int_equal(requests[i].reply.failure, HTTP_ANSWERED);
+        assert_string_equal(requests[i].reply.body, "x");
+        http_reply_deinit(&requests[i].reply);
+    }
+    assert_int_equal(fault_server_request_count(f->server), 9);
+    assert_true(fault_server_connection_count(f->server) <= 2);
+}
+
+static void test_a_failed_request_leaves_its_neighbour_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct memferry_reason why;
+    struct http_request requests[2] = {{.method = "GET", .url = f->settings.url},
+                                       {.method = "POST", .url = f->settings.url}};
+    char *large = malloc(100001);
+
+    memset(large, 'a', 100001);
+    requests[1].body = large;
+    requests[1].body_size = 100001;
+    fault_server_push(f->server, (struct fault_answer){.body = "x"});
+    assert_int_equal(http_client_new(&f->client, &f->settings, &why), 0);
+    http_exchange(f->client, requests, 2);
+    assert_int_equal(requests[0].reply.failure, HTTP_ANSWERED);
+    assert_int_equal(requests[1].reply.failure, HTTP_REQUEST_TOO_LARGE);
+    http_reply_deinit(&requests[0].reply);
+    http_reply_deinit(&requests[1].reply);
+    free(large);
+}
+
+static void test_redirects_are_answers(void **state)
+{
+    struct fixture *f = *state;
+
+    fault_server_push(f->server,
+                      (struct fault_answer){.status = 302, .headers = "Location: /there\r\n"});
+    struct http_reply reply = send_one(f, NULL);
+    assert_int_equal(reply.status, 302);
+    assert_int_equal(fault_server_request_count(f->server), 1);
+    http_reply_deinit(&reply);
+}
+
+static void test_a_refused_connection_is_unreachable(void **state)
+{
+    struct fixture *f = *state;
+
+    /* A port that was ours a moment ago, and is closed again. */
+    struct fault_server *gone = fault_server_start();
+    char url[64];
+    strncpy(url, fault_server_url(gone), sizeof url - 1);
+    url[sizeof url - 1] = '\0';
+    fault_server_stop(gone);
+    f->settings.url = url;
+    struct http_reply reply = send_one(f, NULL);
+    assert_int_equal(reply.failure, HTTP_UNREACHABLE);
+    assert_non_null(strstr(reply.detail, url));
+    http_reply_deinit(&reply);
+}
+
+static void test_an_unknown_host_is_unreachable(void **state)
+{
+    struct fixture *f = *state;
+
+    f->settings.url = "http://no-such-host.invalid";
+    struct http_reply reply = send_one(f, NULL);
+    assert_int_equal(reply.failure, HTTP_UNREACHABLE);
+    http_reply_deinit(&reply);
+}
+
+static void test_connections_that_end_early_are_broken(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_failure(f, (struct fault_answer){.kind = FAULT_RESET}, HTTP_BROKEN);
+    assert_failure(f, (struct fault_answer){.kind = FAULT_RESET_MID_BODY, .body = "{\"errors\":"},
+                   HTTP_BROKEN);
+    assert_failure(f, (struct fault_answer){.kind = FAULT_TRUNCATED, .body = "{\"errors\":[]}"},
+                   HTTP_BROKEN);
+    assert_failure(f, (struct fault_answer){.kind = FAULT_GARBAGE}, HTTP_BROKEN);
+}
+
+static void test_silence_and_a_slow_drip_time_out(void **state)
+{
+    struct fixture *f = *state;
+
+    f->settings.timeout_ms = 200;
+    assert_failure(f, (struct fault_answer){.kind = FAULT_HANG}, HTTP_TIMED_OUT);
+    assert_failure(f, (struct fault_answer){.kind = FAULT_DRIP, .body = "{\"errors\":[]}"},
+                   HTTP_TIMED_OUT);
+}
+
+static void test_a_reply_over_the_limit_is_refused(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_failure(f, (struct fault_answer){.kind = FAULT_HUGE}, HTTP_REPLY_TOO_LARGE);
+}
+
+static void test_https_to_a_server_without_it_is_a_tls_failure(void **state)
+{
+    struct fixture *f = *state;
+    char url[64] = "https://127.0.0.1";
+
+    strcat(url, strrchr(fault_server_url(f->server), ':'));
+    f->settings.url = url;
+    fault_server_push(f->server, (struct fault_answer){.kind = FAULT_GARBAGE});
+    /* The hello has no end of a head, so the server never answers: the handshake times out, or
+     * fails at once when the server closes. Either way nothing was sent. */
+    f->settings.connect_timeout_ms = 300;
+    struct http_reply reply = send_one(f, "secret body");
+    assert_true(reply.failure == HTTP_TLS || reply.failure == HTTP_UNREACHABLE);
+    assert_int_equal(fault_server_request_count(f->server), 0);
+    http_reply_deinit(&reply);
+}
+
+static void *cancel_when_sent(void *arg)
+{
+    struct fixture *f = arg;
+
+    fault_server_wait_requests(f->server, 2);
+    fake_host_cancel(&f->host);
+    return NULL;
+}
+
+static void test_cancelling_ends_what_runs_and_what_waits(void **state)
+{
+    struct fixture *f = *state;
+    struct memferry_reason why;
+    struct http_request requests[3] = {{.method = "GET", .url = f->settings.url},
+                                       {.method = "GET", .url = f->settings.url},
+                                       {.method = "GET", .url = f->settings.url}};
+    pthread_t thread;
+
+    fault_server_push(f->server, (struct fault_answer){.kind = FAULT_HANG});
+    assert_int_equal(http_client_new(&f->client, &f->settings, &why), 0);
+    assert_int_equal(pthread_create(&thread, NULL, cancel_when_sent, f), 0);
+    http_exchange(f->client, requests, 3);
+    pthread_join(thread, NULL);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(requests[i].reply.failure, HTTP_CANCELLED);
+        http_reply_deinit(&requests[i].reply);
+    }
+    assert_int_equal(fault_server_request_count(f->server), 2);
+
+    /* The client is good for a next call. */
+    fake_host_uncancel(&f->host);
+    fault_server_push(f->server, (struct fault_answer){.body = "x"});
+    struct http_reply reply = send_one(f, NULL);
+    assert_int_equal(reply.status, 200);
+    http_reply_deinit(&reply);
+}
+
+static void test_the_target_shows_neither_path_nor_query(void **state)
+{
+    struct fixture *f = *state;
+    struct memferry_reason why;
+
+    f->settings.url = "https://hooks.example/webhook/secret?token=1";
+    assert_int_equal(http_client_new(&f->client, &f->settings, &why), 0);
+    assert_string_equal(http_client_target(f->client), "https://hooks.example:443");
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_a_reply_comes_whole_with_its_status),
+        TEST(test_a_request_carries_method_headers_credentials_and_body),
+        TEST(test_the_connection_is_kept_between_exchanges),
+        TEST(test_many_requests_share_the_connections_there_are),
+        TEST(test_a_failed_request_leaves_its_neighbour_alone),
+        TEST(test_redirects_are_answers),
+        TEST(test_a_refused_connection_is_unreachable),
+        TEST(test_an_unknown_host_is_unreachable),
+        TEST(test_connections_that_end_early_are_broken),
+        TEST(test_silence_and_a_slow_drip_time_out),
+        TEST(test_a_reply_over_the_limit_is_refused),
+        TEST(test_https_to_a_server_without_it_is_a_tls_failure),
+        TEST(test_cancelling_ends_what_runs_and_what_waits),
+        TEST(test_the_target_shows_neither_path_nor_query),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
