@@ -59,10 +59,25 @@ struct rpc_failure {
     char text[256];
 };
 
+/* Fills ret_failure and returns code. field may be NULL; what is too long is cut at a whole
+ * character. */
+enum rpc_code rpc_failure_set(struct rpc_failure *ret_failure, enum rpc_code code,
+                              const char *field, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* A line of white space only: no request and no error, the peer skips it. */
+bool json_line_blank(const uint8_t *line, size_t size);
+
 /*
  * Decodes one scanned frame. Everything in ret_request that is not by value lives in `zone` or in
  * the frame, and is valid while both are. RPC_OK, or a code with *ret_failure filled;
- * ret_request->id is then as far as it could be read (present=false when it could not).
+ * ret_request->id is then as far as it could be read (present=false when it could not). Such a
+ * failure is answered when id.present, or when it is a parse error or an invalid request: those
+ * carry nil or null for an id. Other failures without an id are a notification's: no answer.
+ *
+ * No string holds a NUL or anything but UTF-8. A frame of more than WIRE_ELEMENTS_MAX values or
+ * nested deeper than WIRE_DEPTH_MAX is an invalid request. A frame that was not scanned does no
+ * harm: every length is checked again against the bytes that are there.
  *
  * In JSON, integers outside int64..uint64, lone surrogates and duplicate keys are refused; null,
  * bool, string, array and object map one to one; a number with fraction or exponent is a float.
@@ -71,13 +86,17 @@ enum rpc_code rpc_request_decode(enum wire_encoding encoding, const uint8_t *fra
                                  msgpack_zone *zone, struct rpc_request *ret_request,
                                  struct rpc_failure *ret_failure);
 
-/* ---- replies: appended to `out` in the id's encoding; 0 or -ENOMEM ---- */
+/* ---- replies: appended to `out` in the id's encoding ----
+ *
+ * 0, or -ENOMEM, or -EBADMSG when bytes for a JSON connection are not what the contract says (or
+ * hold NaN): a bug of the caller's. `out` is then as it was. An id that is not present is written
+ * as nil or null. */
 
 /* result: one msgpack object's bytes. */
 int rpc_reply(msgpack_sbuffer *out, const struct rpc_id *id, const void *result,
               size_t result_size);
 /* data: one msgpack map's bytes, or NULL with 0. failure->field, if set, is added to data as
- * "field". */
+ * "field" (data must not hold one). */
 int rpc_error(msgpack_sbuffer *out, const struct rpc_id *id, const struct rpc_failure *failure,
               const void *data, size_t data_size);
 /* A notification {method, params}; params: one msgpack map's bytes. */
@@ -92,6 +111,7 @@ int rpc_request_encode(msgpack_sbuffer *out, uint32_t msgid, const char *method,
 
 struct rpc_message {
     bool is_notification;
+    bool no_msgid;  /* an error about a frame that had no readable msgid */
     uint32_t msgid; /* replies */
     bool is_error;
     msgpack_object body; /* result, error map, or a notification's params */

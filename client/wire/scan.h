@@ -17,6 +17,12 @@
 #define WIRE_FRAME_MAX (4u << 20)
 #define WIRE_DEPTH_MAX 32 /* containers open at once, the outermost counted */
 
+/* Values (keys too) that one frame may hold. A decoded value takes 24 bytes, so a frame of one-byte
+ * values would grow to 100 MiB; this bounds a tree to 24 MiB. Whatever needs 4 bytes or more for a
+ * value, such as lists of float32, fills a frame before it meets the bound. Kept by the decoders:
+ * the frame is refused, the connection stays. */
+#define WIRE_ELEMENTS_MAX (1u << 20)
+
 enum scan_status {
     SCAN_COMPLETE = 0, /* a whole frame: *ret_size bytes from the start of the buffer */
     SCAN_MORE,         /* so far so good */
@@ -26,9 +32,10 @@ enum scan_status {
 };
 
 struct msgpack_scan {
-    size_t offset; /* looked at */
+    size_t offset;    /* where the next value begins; may lie behind the buffer's end */
+    uint64_t pending; /* values still to come, on all levels */
     unsigned depth;
-    uint64_t left[WIRE_DEPTH_MAX]; /* elements still to come, by level */
+    uint32_t left[WIRE_DEPTH_MAX]; /* values still to come, by level */
 };
 
 /* `scan` is zero before the first byte of a frame, and is zeroed again on SCAN_COMPLETE. The same
@@ -47,6 +54,7 @@ struct json_scan {
 enum scan_status json_line_scan(struct json_scan *scan, const uint8_t *buffer, size_t size,
                                 size_t *ret_size, bool *ret_too_deep);
 
+/* What to tell the peer: a clause such as "the frame is over 4 MiB". */
 const char *scan_status_text(enum scan_status status);
 
 #endif
