@@ -59,22 +59,30 @@ struct lane_options {
     int64_t max_age_ms;                      /* 0: never */
     uint32_t backoff_min_ms, backoff_max_ms; /* 0: 1 s, 10 min */
     uint64_t seed;                           /* of the jitter; 0: by chance. For tests */
+    uint32_t join_ms; /* how long lane_join waits for a plugin's call to end; 0: 10 s */
 };
 
-/* Answer to a request that needs the plugin or the store; called once, from another thread. */
+/* Answer to a request that needs the plugin or the store; called once, from the lane's thread, or
+ * with -ECANCELED from lane_join's for what the lane did not come to. err is NULL with status 0. */
 struct lane_reply {
     void (*done)(struct lane_reply *, int status, const struct error *err);
+    /* the lane's while it waits */
+    struct lane_reply *next;
+    int request;
 };
 
 struct lane;
 
-/* Consumes the plugin. The applier, observer and log are borrowed. */
+/* Consumes the plugin, on failure too. The applier, observer and log are borrowed until lane_join.
+ */
 int lane_start(struct lane **ret, const struct lane_options *options, struct plugin *plugin,
                struct applier *applier, struct lane_observer *observer, struct log *log,
                struct error *err);
 /* Asks it to end: cancels the plugin's call. Does not wait. */
 void lane_stop(struct lane *lane);
-/* Joins and frees; after lane_stop. NULL is fine. */
+/* Joins and frees; after lane_stop. NULL is fine. A plugin that does not end its call within
+ * options.join_ms is left behind with its thread, its lane and itself, with an error in the log;
+ * that thread ends when the call does, and touches nothing borrowed any more. */
 struct lane *lane_join(struct lane *lane);
 
 /* The store has applied events up to applied_seq. Any thread, never blocks. */

@@ -1,0 +1,120 @@
+/*
+ * lane_internal.h - a lane from inside: what lane*.c share and nobody else sees.
+ *
+ * Most of it belongs to the lane's thread alone. What other threads ask for or look at is guarded
+ * by `mutex`, which is never held during a call of the plugin, the store, the reader or a callback.
+ */
+#ifndef MEMFERRY_LANE_INTERNAL_H
+#define MEMFERRY_LANE_INTERNAL_H
+
+#include "broker/backoff.h"
+#include "broker/circuit.h"
+#include "broker/lane.h"
+#include "broker/lane_deliver.h"
+#include "broker/lane_work.h"
+#include "broker/reader.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define LANE_BATCH_DEFAULT 100
+#define LANE_BATCH_BYTES   (8u << 20)
+#define LANE_JOIN_MS       10000
+/* A wait for the wall clock is cut here, so that a clock that was set is noticed. */
+#define LANE_WALL_WAIT_MAX_MS 60000
+
+enum lane_request { LANE_REQUEST_PAUSE = 1, LANE_REQUEST_RESUME, LANE_REQUEST_PROBE };
+
+/* Where a batch comes from. */
+enum lane_source { LANE_SOURCE_EVENTS = 1, LANE_SOURCE_DEFERRED };
+
+enum lane_call { LANE_CALL_WORK = 1, LANE_CALL_CLOSE };
+
+struct lane {
+    /* as started; never changes */
+    char name[65];
+    char *store_path;
+    uint32_t batch;
+    size_t batch_bytes;
+    int64_t max_age_ms;
+    uint32_t join_ms;
+    struct plugin *plugin; /* owned */
+    const struct memferry_plugin *table;
+    struct applier *applier;
+    struct lane_observer *observer;
+    struct log *log;
+    pthread_t thread;
+
+    pthread_mutex_t mutex; /* guards from here … */
+    pthread_cond_t woken;
+    bool stopping;
+    bool abandoned;     /* lane_join gave up: what is borrowed may be gone */
+    bool pause_wanted;  /* a pause waits in the queue: no further call of the plugin */
+    bool look_events;   /* there may be something above the cursor */
+    bool look_deferred; /* a deferred record may be due, or due_ms below not known */
+    struct lane_reply *requests, **requests_end;
+    struct lane_reply *serving; /* taken from the queue, not answered yet */
+    struct lane_work *writing;  /* that the lane's thread waits for */
+    struct lane_status status;  /* … to here. Written by the lane's thread only */
+
+    /* the lane's thread's own */
+    struct reader *reader; /* NULL: the store was not read yet */
+    struct instance *instance;
+    struct circuit_state circuit;
+    bool told_open; /* the log knows that the circuit is open */
+    struct backoff backoff;
+    struct delivery *delivery;
+    struct delivery_sink sink;
+    uint64_t cursor;
+    bool paused;
+    bool has_deferred;         /* the lane may have deferred rows: a delivery must clear its own */
+    int64_t next_due_ms;       /* wall clock of the next deferred record; 0: none */
+    enum lane_source turn;     /* that was served last */
+    uint32_t store_failures;   /* in a row: the store could not be read or written */
+    int64_t store_retry_at_ms; /* monotonic */
+};
+
+/* ---- lane.c ---- */
+
+/* Tells the observer. Without the mutex. */
+void lane_changed(struct lane *lane);
+/* last_error, with its time. */
+void lane_note_error(struct lane *lane, const char *text);
+/* Around each call of the plugin. lane_enter_call false: stopping, do not call; never so for a
+ * close, which is due then. */
+bool lane_enter_call(struct lane *lane, enum lane_call call);
+/* Does not return when lane_join gave up on this thread. */
+void lane_leave_call(struct lane *lane);
+bool lane_is_stopping(struct lane *lane);
+/* Submits the work and waits for it; consumes it. */
+int lane_write(struct lane *lane, struct lane_work *work, struct error *err);
+
+/* ---- lane_health.c ---- */
+
+/* Opens the instance anew if the circuit is open, probes, moves the circuit. 0, or what the plugin
+ * said. -ECANCELED: stopping. */
+int lane_check(struct lane *lane, struct error *err);
+/* Ends the instance, if there is one. */
+void lane_close_instance(struct lane *lane);
+/* The status tells the circuit as it is now. */
+void lane_publish_circuit(struct lane *lane);
+/* The circuit, closed until now, opens. */
+void lane_trip(struct lane *lane, enum circuit_cause cause, uint32_t asked_ms, const char *why);
+
+/* ---- lane_batch.c ---- */
+
+/* Reads a batch, delivers it, records what became of it. */
+int lane_deliver_batch(struct lane *lane, enum lane_source source, struct error *err);
+
+/* ---- lane_record.c ---- */
+
+/* Writes the outcomes of lane->delivery and the cursor in one transaction. */
+int lane_record(struct lane *lane, enum lane_source source, const struct reader_batch *batch,
+                struct error *err);
+
+/* ---- lane_loop.c ---- */
+
+void *lane_thread(void *lane); /* struct lane *, as pthread_create wants it */
+
+#endif

@@ -1,0 +1,63 @@
+/*
+ * lane_work.h - what a lane asks the store thread to write, and the wait for it.
+ *
+ * Happy path: lane_work_new, lane_work_add, then lane_work_submit, lane_work_await,
+ * lane_work_let_go (lane_write in lane.c is these three).
+ *
+ * Failure modes: the store's error is passed on. A lane that is asked to stop while it waits
+ * (lane_work_hurry) gives up after LANE_WORK_HURRY_MS with -ECANCELED: the work then belongs to the
+ * applier alone, which writes it or not. Either is right: a batch without its outcomes is delivered
+ * once more.
+ */
+#ifndef MEMFERRY_LANE_WORK_H
+#define MEMFERRY_LANE_WORK_H
+
+#include "broker/applier.h"
+#include "broker/store.h"
+#include "broker/util/error.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LANE_WORK_HURRY_MS 2000
+
+enum lane_work_kind { LANE_WORK_ENSURE = 1, LANE_WORK_PROGRESS, LANE_WORK_PAUSE };
+
+struct lane_work {
+    struct applier_work work;
+    enum lane_work_kind kind;
+    char lane[65];
+    bool paused; /* PAUSE */
+    /* PROGRESS */
+    uint64_t cursor, delivered;
+    struct lane_row *rows; /* owned, with their strings */
+    size_t row_count, row_room;
+
+    pthread_mutex_t mutex; /* guards what is below */
+    pthread_cond_t changed;
+    unsigned holders; /* the lane and the applier; the last one frees */
+    bool hurry, written;
+    int status;
+    struct error err;
+};
+
+/* NULL: out of memory. row_room: rows that lane_work_add may add. */
+struct lane_work *lane_work_new(enum lane_work_kind kind, const char *lane, size_t row_room);
+/* Before it is submitted. NULL is fine. */
+struct lane_work *lane_work_free(struct lane_work *work);
+
+/* Adds a copy of the row. -ENOMEM. */
+int lane_work_add(struct lane_work *work, const struct lane_row *row);
+
+/* Hands it to the applier; from here on it is waited for and let go, nothing else. */
+void lane_work_submit(struct lane_work *work, struct applier *applier);
+/* Until it is committed (0), failed, or was hurried too long (-ECANCELED). */
+int lane_work_await(struct lane_work *work, struct error *err);
+/* After lane_work_submit, once: the work is the applier's alone, or freed. */
+void lane_work_let_go(struct lane_work *work);
+/* Any thread that knows the lane has not let go: the wait should not take long any more. */
+void lane_work_hurry(struct lane_work *work);
+
+#endif
