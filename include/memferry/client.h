@@ -2,8 +2,9 @@
  * client.h - libmemferry: hand memories to memferryd from a program in C.
  *
  * Guarantees. A call that returned 0 has its promise kept: a receipt means fsynced on this machine.
- * A call that failed with a code below MEMFERRY_E_REMOTE may or may not have happened when it says
- * MEMFERRY_E_UNCERTAIN, and has not happened otherwise. Puts carry an event_id, made by the library
+ * A call that failed may or may not have happened when it says MEMFERRY_E_UNCERTAIN, _DEADLINE or
+ * _PROTOCOL, and has not happened with any other code between MEMFERRY_OK and MEMFERRY_E_REMOTE.
+ * Puts carry an event_id, made by the library
  * when you give none, and one that is sent again after a broken connection is marked as a repeat,
  * so it is never applied twice.
  *
@@ -78,7 +79,8 @@ struct memferry_settings {
 /* Prepares a connection; connects with the first call. settings may be NULL. Only fails with
  * MEMFERRY_E_MEMORY or MEMFERRY_E_INVALID. Free with memferry_close. */
 MEMFERRY_API int memferry_open(struct memferry **ret, const struct memferry_settings *settings);
-/* Connects now, if it is not: checks the directory, the socket's owner and the server's uid. */
+/* Connects now, if it is not. In the default places the directory must be no link, ours and 0700;
+ * everywhere the socket and its server must be ours or root's. MEMFERRY_E_UNTRUSTED otherwise. */
 MEMFERRY_API int memferry_connect(struct memferry *m);
 /* Closes and frees; NULL is fine. Returns NULL. */
 MEMFERRY_API struct memferry *memferry_close(struct memferry *m);
@@ -136,6 +138,14 @@ MEMFERRY_API const void *memferry_node_binary(const struct memferry_node *node, 
 /* As JSON text, freed by the caller with free(); NULL: out of memory. */
 MEMFERRY_API char *memferry_node_json(const struct memferry_node *node);
 
+/* JSON text as nodes, to look into it before it is sent; m needs no broker for it.
+ * MEMFERRY_E_INVALID: memferry_error says what is wrong. */
+MEMFERRY_API int memferry_parse_json(struct memferry *m, const char *json,
+                                     struct memferry_reply **ret);
+/* A new UUID4, for an id or an event_id. Returns its length, or MEMFERRY_E_INVALID when size is
+ * below 37. */
+MEMFERRY_API int memferry_make_id(char *buffer, size_t size);
+
 /* ---- memories ---- */
 
 /* A property. Exactly one of the values, by type; LIST by its JSON text. */
@@ -170,7 +180,9 @@ struct memferry_put {
     bool has_expected_version;
     uint64_t expected_version; /* 0: must not exist */
     enum memferry_wait wait;
-    int timeout_ms; /* of wait delivered; 0: 30000 */
+    int timeout_ms; /* of wait delivered; 0: 30000. The call's own deadline comes on top */
+    bool retry;     /* sent before under this event_id, with an unknown end: the first receipt
+                     * comes back if it arrived */
 };
 
 #define MEMFERRY_ID_SIZE 257
@@ -187,7 +199,7 @@ struct memferry_receipt {
  * made again once and the put repeated under its event_id. */
 MEMFERRY_API int memferry_put(struct memferry *m, const struct memferry_put *put,
                               struct memferry_receipt *ret_receipt);
-/* Makes it a tombstone. reason may be NULL. */
+/* Makes it a tombstone, as safe to break as a put. reason may be NULL. */
 MEMFERRY_API int memferry_delete(struct memferry *m, const char *id, const char *reason,
                                  struct memferry_receipt *ret_receipt);
 /* A memory as a map by the names of protocol.md; version 0: as it is now. Free the reply. */
@@ -196,7 +208,7 @@ MEMFERRY_API int memferry_get(struct memferry *m, const char *id, uint64_t versi
 MEMFERRY_API int memferry_history(struct memferry *m, const char *id, struct memferry_reply **ret);
 
 /* Any method of the protocol; params is a JSON object, NULL: none. On an answer of the broker that
- * is an error, *ret holds the error map (free it too). */
+ * is an error, *ret holds the error map (free it too). Never repeated by the library. */
 MEMFERRY_API int memferry_call(struct memferry *m, const char *method, const char *params_json,
                                struct memferry_reply **ret);
 
@@ -216,7 +228,9 @@ struct memferry_completion {
 };
 /* The next answer, in the order they arrive. timeout_ms 0: only what is there (MEMFERRY_E_AGAIN);
  * below 0: wait. When the connection breaks, each request in flight completes with
- * MEMFERRY_E_UNCERTAIN, exactly once. MEMFERRY_E_INVALID when nothing is in flight. */
+ * MEMFERRY_E_UNCERTAIN, exactly once; nothing is sent again by itself. MEMFERRY_E_INVALID when
+ * nothing is in flight. After MEMFERRY_OK memferry_error has the text of the completion's code.
+ * Before a poll() receive with timeout 0 until MEMFERRY_E_AGAIN: answers may be buffered. */
 MEMFERRY_API int memferry_receive(struct memferry *m, int timeout_ms,
                                   struct memferry_completion *ret);
 /* How many are in flight. */
