@@ -26,10 +26,11 @@
 #define JOURNAL_ORIGIN_TEXT 37 /* a UUID as text, with its NUL */
 
 enum journal_outcome {
-    JOURNAL_E_FULL = 1, /* no room on the disk: nothing was written */
-    JOURNAL_E_FAILED,   /* a write or fsync failed, or the journal stopped: final */
-    JOURNAL_E_LOCKED,   /* another broker has this state directory */
-    JOURNAL_E_TOO_LARGE /* the payload is over JOURNAL_PAYLOAD_MAX */
+    JOURNAL_E_FULL = 1,  /* no room on the disk: nothing was written */
+    JOURNAL_E_FAILED,    /* a write or fsync failed, or the journal stopped: final */
+    JOURNAL_E_LOCKED,    /* another broker has this state directory */
+    JOURNAL_E_TOO_LARGE, /* the payload is over JOURNAL_PAYLOAD_MAX */
+    JOURNAL_E_GAP        /* the events that were asked for are not here any more */
 };
 
 #define JOURNAL_PAYLOAD_MAX (5u << 20)
@@ -44,7 +45,7 @@ struct journal_record {
     uint64_t seq;     /* 1, 2, 3 …: no gap, never back */
     int64_t at_ms;    /* wall clock as it was */
     int64_t stamp_us; /* hybrid logical clock: never behind the wall clock, never back */
-    int status;       /* 0: durable; JOURNAL_E_FULL, JOURNAL_E_FAILED */
+    int status;       /* 0: durable; JOURNAL_E_FULL, _FAILED, _TOO_LARGE (seq is 0 then) */
 };
 
 /* A queue of records in order. All zero is empty. */
@@ -83,16 +84,18 @@ struct journal_stats {
 /* What recovery found. */
 struct journal_recovery {
     uint64_t first_seq, last_seq; /* last_seq 0: empty */
-    uint64_t torn_bytes;          /* cut from the last group */
-    uint32_t damaged_groups;      /* set aside into `aside` */
-    char aside[256];              /* file of the damaged records, "" without */
+    uint64_t torn_bytes;          /* cut from the last group, as far as can be told */
+    uint32_t damaged_groups;      /* pieces set aside by this start: damage is told of once, and
+                                     later starts pass over it (journal_check tells it always) */
+    char aside[256];              /* file of the first of them, in `dir`; "" without */
     bool fresh;                   /* there was no journal: a new origin was made */
 };
 
 struct journal;
 
 /* Locks the directory, recovers, decides where writing goes on. JOURNAL_E_LOCKED names the other
- * process in err. */
+ * process in err; JOURNAL_E_FULL: no room for the first segment of a new journal. A new journal's
+ * origin is on disk when this returns. */
 int journal_open(struct journal **ret, const struct journal_options *options, struct log *log,
                  struct journal_recovery *ret_found, struct error *err);
 
@@ -103,7 +106,12 @@ struct journal *journal_close(struct journal *journal);
 const char *journal_origin(const struct journal *journal);
 
 /* Calls visit for each event with seq > after_seq, in order, before journal_start only. A non-zero
- * answer of visit ends it and is returned. record->payload is borrowed for the call. */
+ * answer of visit ends it and is returned. record->payload is borrowed for the call.
+ *
+ * after_seq is the last event that the store has. JOURNAL_E_GAP, before the first visit: events
+ * behind it have been recycled, or the journal is a new one and the store is not. An older journal
+ * that ends before after_seq (its last group was cut, after the store had it) goes on behind
+ * after_seq. */
 typedef int journal_visit_fn(void *arg, const struct journal_record *record);
 int journal_replay(struct journal *journal, uint64_t after_seq, journal_visit_fn *visit, void *arg,
                    struct error *err);
