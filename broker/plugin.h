@@ -34,10 +34,16 @@ int plugin_load(struct plugin **ret, const struct config_backend *backend,
                 const struct plugin_context *context, struct error *err);
 struct plugin *plugin_unload(struct plugin *plugin);
 
-/* The plugin's table, with what its `size` lacks read as NULL. */
+/* The plugin's table, with what its `size` lacks read as NULL. name, version, summary, open, close
+ * and probe are always there, and at least one of deliver, embed, notify and fetch. */
 const struct memferry_plugin *plugin_table(const struct plugin *plugin);
 
-/* An instance. In the lane's thread. */
+/* Memories to a delivery: the backend's `batch`, else the default of the plugin's option of that
+ * name, else 0: the lane decides. */
+uint32_t plugin_batch(const struct plugin *plugin);
+
+/* An instance. In the lane's thread. A plugin that answers open() with an error has logged the
+ * reason. */
 struct instance;
 int instance_open(struct instance **ret, struct plugin *plugin, struct error *err);
 struct instance *instance_close(struct instance *instance); /* NULL is fine */
