@@ -1,0 +1,254 @@
+/*
+ * memory.c - a node's properties, as JSON, back to a struct memferry_memory.
+ *
+ * Happy path: fields by their names, props by memferry_keys, with the types they were sent in: a
+ * number with a '.' or exponent is a float, another an int.
+ *
+ * Failure modes: memory, and a node without id. What someone else changed on the node costs only
+ * what was changed: a field of another type reads as absent, a listed prop that is gone is left
+ * out, a string ends at its first NUL.
+ */
+#include "plugins/neo4j-http/neo4j.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A memory and what it borrows, apart from strings, which are in the JSON. */
+struct read_memory {
+    struct memferry_memory memory;
+    struct memferry_string *tags;
+    struct memferry_prop *props;
+    float *embedding;
+};
+
+static struct memferry_string string_of(const json_t *value)
+{
+    const char *text = json_string_value(value);
+
+    if (text == NULL) {
+        text = "";
+    }
+    return (struct memferry_string){.data = text, .size = strlen(text)};
+}
+
+static struct memferry_string string_field(const json_t *node, const char *name)
+{
+    return string_of(json_object_get(node, name));
+}
+
+static int64_t int_field(const json_t *node, const char *name)
+{
+    return json_integer_value(json_object_get(node, name));
+}
+
+/* calloc that takes 0. */
+static void *allocate(size_t count, size_t size)
+{
+    return calloc(count == 0 ? 1 : count, size);
+}
+
+static int read_tags(struct read_memory *read, const json_t *node)
+{
+    const json_t *tags = json_object_get(node, "tags");
+    size_t count = json_array_size(tags);
+
+    read->tags = allocate(count, sizeof *read->tags);
+    if (read->tags == NULL) {
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < count; i++) {
+        read->tags[i] = string_of(json_array_get(tags, i));
+    }
+    read->memory.tags = read->tags;
+    read->memory.tag_count = count;
+    return 0;
+}
+
+static int read_embedding(struct read_memory *read, const json_t *node)
+{
+    const json_t *vector = json_object_get(node, "embedding");
+    size_t dims = json_array_size(vector);
+
+    if (dims == 0) {
+        return 0;
+    }
+    read->embedding = calloc(dims, sizeof *read->embedding);
+    if (read->embedding == NULL) {
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < dims; i++) {
+        read->embedding[i] = (float)json_number_value(json_array_get(vector, i));
+    }
+    read->memory.embedding = read->embedding;
+    read->memory.dims = dims;
+    return 0;
+}
+
+static enum memferry_embedding_state embedding_state(const struct memferry_memory *memory,
+                                                     const json_t *node)
+{
+    if (memory->embedding != NULL) {
+        return MEMFERRY_EMBEDDING_READY;
+    }
+    return strcmp(string_field(node, "embedding_state").data, "pending") == 0
+               ? MEMFERRY_EMBEDDING_PENDING
+               : MEMFERRY_EMBEDDING_NONE;
+}
+
+/* 0 for what a prop can't be. */
+static enum memferry_value_type scalar_type(const json_t *value)
+{
+    switch (json_typeof(value)) {
+    case JSON_TRUE:
+    case JSON_FALSE:
+        return MEMFERRY_VALUE_BOOL;
+    case JSON_INTEGER:
+        return MEMFERRY_VALUE_INT;
+    case JSON_REAL:
+        return MEMFERRY_VALUE_FLOAT;
+    case JSON_STRING:
+        return MEMFERRY_VALUE_STRING;
+    default:
+        return (enum memferry_value_type)0;
+    }
+}
+
+static struct memferry_value scalar(const json_t *value)
+{
+    struct memferry_value ret = {.type = scalar_type(value)};
+
+    switch (ret.type) {
+    case MEMFERRY_VALUE_BOOL:
+        ret.as.boolean = json_is_true(value);
+        break;
+    case MEMFERRY_VALUE_INT:
+        ret.as.integer = json_integer_value(value);
+        break;
+    case MEMFERRY_VALUE_FLOAT:
+        ret.as.floating = json_real_value(value);
+        break;
+    case MEMFERRY_VALUE_STRING:
+        ret.as.string = string_of(value);
+        break;
+    case MEMFERRY_VALUE_LIST:
+        break;
+    }
+    return ret;
+}
+
+static int read_list(struct memferry_value *ret, const json_t *list)
+{
+    size_t count = json_array_size(list);
+    struct memferry_value *items = allocate(count, sizeof *items);
+
+    if (items == NULL) {
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < count; i++) {
+        items[i] = scalar(json_array_get(list, i));
+    }
+    *ret = (struct memferry_value){.type = MEMFERRY_VALUE_LIST,
+                                   .as.list = {.items = items, .count = count}};
+    return 0;
+}
+
+static int compare_props(const void *left, const void *right)
+{
+    const struct memferry_prop *a = left, *b = right;
+
+    return strcmp(a->name.data, b->name.data);
+}
+
+/* Adds one prop, if the node has it. */
+static int read_prop(struct read_memory *read, const json_t *node, struct memferry_string name)
+{
+    const json_t *value = json_object_get(node, name.data);
+    struct memferry_prop prop = {.name = name};
+
+    if (value == NULL || is_field_name(name)) {
+        return 0;
+    }
+    if (json_is_array(value)) {
+        int r = read_list(&prop.value, value);
+        if (r < 0) {
+            return r;
+        }
+    } else {
+        prop.value = scalar(value);
+    }
+    if (prop.value.type != 0) {
+        read->props[read->memory.prop_count++] = prop;
+    }
+    return 0;
+}
+
+static int read_props(struct read_memory *read, const json_t *node)
+{
+    const json_t *keys = json_object_get(node, NEO4J_KEYS_PROPERTY);
+    size_t count = json_array_size(keys);
+    int r = 0;
+
+    read->props = allocate(count, sizeof *read->props);
+    if (read->props == NULL) {
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < count && r == 0; i++) {
+        r = read_prop(read, node, string_of(json_array_get(keys, i)));
+    }
+    qsort(read->props, read->memory.prop_count, sizeof *read->props, compare_props);
+    read->memory.props = read->props;
+    return r;
+}
+
+static int read_fields(struct read_memory *read, const json_t *node)
+{
+    struct memferry_memory *memory = &read->memory;
+
+    memory->id = string_field(node, "id");
+    memory->content = string_field(node, "content");
+    memory->kind = string_field(node, "kind");
+    memory->embedding_model = string_field(node, "embedding_model");
+    memory->created_ms = int_field(node, "created_ms");
+    memory->updated_ms = int_field(node, "updated_ms");
+    memory->deleted_ms = int_field(node, "deleted_ms");
+    memory->version = (uint64_t)int_field(node, "version");
+    memory->stamp = int_field(node, "stamp");
+    memory->origin = string_field(node, "origin");
+    memory->session_id = string_field(node, "session_id");
+    return memory->id.size == 0 ? -EINVAL : 0;
+}
+
+static void free_memory(struct read_memory *read)
+{
+    for (size_t i = 0; read->props != NULL && i < read->memory.prop_count; i++) {
+        if (read->props[i].value.type == MEMFERRY_VALUE_LIST) {
+            free((void *)(uintptr_t)read->props[i].value.as.list.items);
+        }
+    }
+    free(read->props);
+    free(read->tags);
+    free(read->embedding);
+}
+
+int memory_read(const json_t *node, memferry_fetch_fn *fn, void *arg)
+{
+    struct read_memory read = {0};
+    int r = read_fields(&read, node);
+
+    if (r == 0) {
+        r = read_tags(&read, node);
+    }
+    if (r == 0) {
+        r = read_embedding(&read, node);
+    }
+    if (r == 0) {
+        r = read_props(&read, node);
+    }
+    if (r == 0) {
+        read.memory.embedding_state = embedding_state(&read.memory, node);
+        r = fn(arg, &read.memory);
+    }
+    free_memory(&read);
+    return r;
+}

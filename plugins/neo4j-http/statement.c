@@ -1,0 +1,247 @@
+/*
+ * statement.c - the Cypher of a delivery, and memories as its parameters.
+ *
+ * The graph: (:Session {id})-[:REMEMBERED]->(:Memory {id, …}). A memory's fields and its props lie
+ * side by side as node properties; memferry_keys lists the names of the props, so that those which
+ * are gone can be removed and those of others left alone.
+ *
+ * Why the statement reads as it does:
+ *  - SET m.id = row.id takes the node's write lock before m.stamp is read. Without it two writers
+ *    could both see the old stamp, and the older state could land last.
+ *  - Cypher without APOC can't remove a property whose name it computes. So a row that has props to
+ *    remove is not written but returned with their names, and comes again with them as nulls.
+ *  - Links are made in the order of session ids, after all memories: any two writers lock in one
+ *    order. The memory's lock, held by then, keeps links from being made twice.
+ */
+#include "plugins/neo4j-http/neo4j.h"
+
+#include <string.h>
+
+const char deliver_cypher[] =
+    "UNWIND $rows AS row "
+    "MERGE (m:Memory {id: row.id}) "
+    "ON MATCH SET m.id = row.id "
+    "WITH row, m, "
+    "  m.stamp IS NULL OR row.stamp > m.stamp "
+    "    OR (row.stamp = m.stamp AND row.origin >= coalesce(m.origin, '')) AS wins, "
+    "  [key IN coalesce(m." NEO4J_KEYS_PROPERTY ", []) WHERE NOT key IN row.known] AS gone "
+    "WITH row, m, wins, gone, wins AND size(gone) = 0 AS takes "
+    "FOREACH (_ IN CASE WHEN takes THEN [1] ELSE [] END | SET m += row.set) "
+    "WITH row, m, wins, gone, takes ORDER BY row.session_id "
+    "FOREACH (old IN CASE WHEN takes "
+    "    THEN [(s:Session)-[r:REMEMBERED]->(m) "
+    "          WHERE row.session_id IS NULL OR s.id <> row.session_id | r] "
+    "    ELSE [] END | DELETE old) "
+    "FOREACH (_ IN CASE WHEN takes AND row.session_id IS NOT NULL "
+    "    AND NOT (m)<-[:REMEMBERED]-(:Session {id: row.session_id}) "
+    "    THEN [1] ELSE [] END | "
+    "  MERGE (s:Session {id: row.session_id}) "
+    "  CREATE (s)-[:REMEMBERED]->(m)) "
+    "RETURN count(*) AS rows, "
+    "  collect(CASE WHEN takes THEN null ELSE [row.i, wins, gone] END) AS left";
+
+static const char *const field_names[] = {
+    "id",
+    "content",
+    "kind",
+    "tags",
+    "created_ms",
+    "updated_ms",
+    "deleted_ms",
+    "version",
+    "stamp",
+    "origin",
+    "session_id",
+    "embedding",
+    "embedding_model",
+    "embedding_state",
+    NEO4J_KEYS_PROPERTY,
+};
+
+bool is_field_name(struct memferry_string name)
+{
+    for (size_t i = 0; i < sizeof field_names / sizeof field_names[0]; i++) {
+        if (strcmp(field_names[i], name.data) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void statement_begin(struct json_writer *w, enum neo4j_api api, const char *cypher)
+{
+    json_begin_object(w);
+    if (api == NEO4J_API_TX) {
+        json_write_key(w, "statements");
+        json_begin_array(w);
+        json_begin_object(w);
+    }
+    json_write_key(w, "statement");
+    json_write_text(w, cypher);
+    json_write_key(w, "parameters");
+    json_begin_object(w);
+}
+
+void statement_end(struct json_writer *w, enum neo4j_api api)
+{
+    json_end_object(w);
+    if (api == NEO4J_API_TX) {
+        json_end_object(w);
+        json_end_array(w);
+    }
+    json_end_object(w);
+}
+
+static void write_string(struct json_writer *w, struct memferry_string string)
+{
+    json_write_string(w, string.data, string.size);
+}
+
+static void field(struct json_writer *w, const char *name, struct memferry_string value)
+{
+    json_write_key(w, name);
+    write_string(w, value);
+}
+
+/* An absent string is no property at all: null removes it. */
+static void optional_field(struct json_writer *w, const char *name, struct memferry_string value)
+{
+    json_write_key(w, name);
+    if (value.size == 0) {
+        json_write_null(w);
+    } else {
+        write_string(w, value);
+    }
+}
+
+static void int_field(struct json_writer *w, const char *name, int64_t value)
+{
+    json_write_key(w, name);
+    json_write_int(w, value);
+}
+
+static void write_value(struct json_writer *w, const struct memferry_value *value)
+{
+    switch (value->type) {
+    case MEMFERRY_VALUE_BOOL:
+        json_write_bool(w, value->as.boolean);
+        break;
+    case MEMFERRY_VALUE_INT:
+        json_write_int(w, value->as.integer);
+        break;
+    case MEMFERRY_VALUE_FLOAT:
+        json_write_double(w, value->as.floating);
+        break;
+    case MEMFERRY_VALUE_STRING:
+        write_string(w, value->as.string);
+        break;
+    case MEMFERRY_VALUE_LIST:
+        json_begin_array(w);
+        for (size_t i = 0; i < value->as.list.count; i++) {
+            write_value(w, &value->as.list.items[i]);
+        }
+        json_end_array(w);
+        break;
+    }
+}
+
+static void write_tags(struct json_writer *w, const struct memferry_memory *memory)
+{
+    json_write_key(w, "tags");
+    json_begin_array(w);
+    for (size_t i = 0; i < memory->tag_count; i++) {
+        write_string(w, memory->tags[i]);
+    }
+    json_end_array(w);
+}
+
+static void write_embedding(struct json_writer *w, const struct memferry_memory *memory)
+{
+    static const char *const states[] = {
+        [MEMFERRY_EMBEDDING_NONE] = "none",
+        [MEMFERRY_EMBEDDING_PENDING] = "pending",
+        [MEMFERRY_EMBEDDING_READY] = "ready",
+    };
+
+    json_write_key(w, "embedding");
+    if (memory->embedding == NULL) {
+        json_write_null(w);
+    } else {
+        json_write_float_array(w, memory->embedding, memory->dims);
+    }
+    optional_field(w, "embedding_model", memory->embedding_model);
+    json_write_key(w, "embedding_state");
+    json_write_text(w, states[memory->embedding_state]);
+}
+
+static void write_prop_names(struct json_writer *w, const struct memferry_memory *memory)
+{
+    for (size_t i = 0; i < memory->prop_count; i++) {
+        write_string(w, memory->props[i].name);
+    }
+}
+
+static void write_fields(struct json_writer *w, const struct memferry_memory *memory)
+{
+    field(w, "content", memory->content);
+    field(w, "kind", memory->kind);
+    write_tags(w, memory);
+    int_field(w, "created_ms", memory->created_ms);
+    int_field(w, "updated_ms", memory->updated_ms);
+    json_write_key(w, "deleted_ms");
+    if (memory->deleted_ms == 0) {
+        json_write_null(w);
+    } else {
+        json_write_int(w, memory->deleted_ms);
+    }
+    int_field(w, "version", (int64_t)memory->version);
+    int_field(w, "stamp", memory->stamp);
+    field(w, "origin", memory->origin);
+    optional_field(w, "session_id", memory->session_id);
+    write_embedding(w, memory);
+    json_write_key(w, NEO4J_KEYS_PROPERTY);
+    json_begin_array(w);
+    write_prop_names(w, memory);
+    json_end_array(w);
+}
+
+/* All that SET m += is to do: fields, props, and nulls for what is gone. */
+static void write_set(struct json_writer *w, const struct memferry_memory *memory,
+                      const json_t *gone)
+{
+    json_write_key(w, "set");
+    json_begin_object(w);
+    for (size_t i = 0; i < json_array_size(gone); i++) {
+        const json_t *name = json_array_get(gone, i);
+        json_write_key_sized(w, json_string_value(name), json_string_length(name));
+        json_write_null(w);
+    }
+    write_fields(w, memory);
+    for (size_t i = 0; i < memory->prop_count; i++) {
+        const struct memferry_prop *prop = &memory->props[i];
+        json_write_key_sized(w, prop->name.data, prop->name.size);
+        write_value(w, &prop->value);
+    }
+    json_end_object(w);
+}
+
+void deliver_row(struct json_writer *w, const struct memferry_memory *memory, size_t i,
+                 const json_t *gone)
+{
+    json_begin_object(w);
+    int_field(w, "i", (int64_t)i);
+    field(w, "id", memory->id);
+    int_field(w, "stamp", memory->stamp);
+    field(w, "origin", memory->origin);
+    optional_field(w, "session_id", memory->session_id);
+    json_write_key(w, "known");
+    json_begin_array(w);
+    write_prop_names(w, memory);
+    for (size_t k = 0; k < json_array_size(gone); k++) {
+        const json_t *name = json_array_get(gone, k);
+        json_write_string(w, json_string_value(name), json_string_length(name));
+    }
+    json_end_array(w);
+    write_set(w, memory, gone);
+    json_end_object(w);
+}
