@@ -28,9 +28,14 @@ struct change {
 /* Work other than events. `run` is called in the store thread within a transaction; when it returns
  * non-zero its own effects are rolled back alone (a savepoint), never its neighbours'; `done` is
  * called once after the commit, in the store thread, with what run returned (or why the commit
- * failed), and frees the work. */
+ * failed), and frees the work. `run` is called again when the transaction had to be begun anew (a
+ * full disk, an event that was set aside): it changes nothing but the store. */
 struct applier_work {
     struct applier_work *next;
+    /* the applier's own */
+    uint64_t position; /* records that were queued before it */
+    int status;
+    struct error error;
     int (*run)(struct applier_work *, struct store *, struct error *err);
     void (*done)(struct applier_work *, int status, const struct error *err);
 };

@@ -29,7 +29,8 @@ enum store_outcome {
     STORE_E_FULL = 1, /* no room: nothing was changed */
     STORE_E_NEWER,    /* made by a newer memferry */
     STORE_E_EVENT,    /* this event cannot be applied */
-    STORE_E_ORIGIN    /* belongs to another journal */
+    STORE_E_ORIGIN,   /* belongs to another journal */
+    STORE_E_DIMS      /* made for embeddings of another size */
 };
 
 /* What an event did to the store. */
@@ -59,13 +60,35 @@ struct store *store_close(struct store *store);
 
 uint64_t store_applied_seq(const struct store *store); /* as of the last commit */
 bool store_is_new(const struct store *store);          /* made by this store_open */
+const char *store_path(const struct store *store);
+/* A new store that must not stay (the journal wants another): store_close removes its file. */
+void store_discard(struct store *store);
 
+/* -EBUSY: another process holds the write lock; try again. */
 int store_begin(struct store *store, struct error *err);
-/* Within a transaction. `record` carries seq, at_ms, stamp_us and the payload. */
+/*
+ * Within a transaction. `record` carries seq, at_ms, stamp_us and the payload. After any other
+ * answer than 0 the transaction, or the savepoint, must be undone.
+ *
+ * In this order: a repeat is found first, then the condition is checked (expected_version 0 wants a
+ * memory that never was: a tombstone has its version, and conflicts), then whether there is
+ * something to change. A put of a deleted memory brings it back, merged into its last state.
+ */
 int store_apply(struct store *store, const struct journal_record *record,
                 struct apply_result *ret_result, struct error *err);
+/* Within a transaction: goes past an event that was set aside. */
+void store_skip(struct store *store, uint64_t seq);
 int store_commit(struct store *store, struct error *err);
 void store_rollback(struct store *store);
+
+/* One savepoint within a transaction, for a part that may fail alone. undo goes back to it and ends
+ * it; -ECANCELED when the whole transaction is gone and must be begun again. */
+int store_savepoint(struct store *store, struct error *err);
+int store_savepoint_release(struct store *store, struct error *err);
+int store_savepoint_undo(struct store *store, struct error *err);
+
+/* How large the WAL has grown since the last checkpoint that emptied it. */
+uint64_t store_wal_bytes(const struct store *store);
 
 /* Moves the WAL into the database and syncs it. Sets *ret_safe_seq to an applied seq noted before a
  * checkpoint that completed; leaves it alone when a reader was in the way (then try later). */

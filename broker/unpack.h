@@ -16,6 +16,12 @@ struct unpack {
     const uint8_t *at, *end;
 };
 
+/* Encoded values that are kept as they are. */
+struct unpack_slice {
+    const uint8_t *data;
+    size_t size;
+};
+
 enum unpack_type {
     UNPACK_NIL = 1,
     UNPACK_BOOL,

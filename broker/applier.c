@@ -1,0 +1,498 @@
+/*
+ * applier.c - the store thread.
+ *
+ * Happy path: take what is queued, up to a bound, as one batch; begin, apply records and run works
+ * in the order they came, commit; then tell, in the same order, and checkpoint when the WAL has
+ * grown. Nobody waits for a checkpoint: it comes after the answers.
+ *
+ *     take ─▶ attempt ─ 0 ──────────────▶ told
+ *               │  ▲
+ *               │  ├─ full, locked ─ wait ─┐   the same batch again
+ *               │  └───────────────────────┘
+ *               ├─ an event fails, with others ─▶ all back to the queue, taken one by one
+ *               ├─ an event fails alone ─▶ again, the third time it is skipped
+ *               └─ anything else ─▶ failed: all that is queued comes back with -EIO, for ever
+ */
+#include "broker/applier.h"
+
+#include "broker/util/container.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define BATCH_RECORDS_MAX 2000
+#define BATCH_BYTES_MAX   ((size_t)4 << 20)
+#define BATCH_WORKS_MAX   256
+
+#define RETRY_FULL_MS    1000
+#define CHECKPOINT_BYTES ((uint64_t)16 << 20)
+/* A checkpoint that had to wait for a reader is tried again after so much more. */
+#define CHECKPOINT_STEP_BYTES ((uint64_t)1 << 20)
+
+#define ALONE_ATTEMPTS 3
+
+struct work_list {
+    struct applier_work *head, *tail;
+    size_t count;
+};
+
+/* Records and works in one order: a work runs after `position` records. */
+struct queue {
+    struct journal_list records;
+    struct work_list works;
+    uint64_t first; /* position of the first record in the list */
+};
+
+struct applier {
+    struct store *store;
+    struct journal *journal;
+    struct applier_observer *observer;
+    struct log *log;
+    unsigned retry_full_ms;
+    uint64_t checkpoint_bytes;
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    /* under the mutex */
+    struct queue queue;
+    bool stopping;
+    /* the thread's own */
+    struct queue batch;
+    size_t alone_left; /* records to take one by one, after one of them failed */
+    unsigned attempts; /* of the record that is alone now */
+    uint64_t next_checkpoint_bytes;
+    bool is_full, has_failed;
+};
+
+static struct change *change_of(struct journal_record *record)
+{
+    return container_of(record, struct change, record);
+}
+
+static void push_work(struct work_list *list, struct applier_work *work)
+{
+    work->next = NULL;
+    if (list->tail == NULL) {
+        list->head = work;
+    } else {
+        list->tail->next = work;
+    }
+    list->tail = work;
+    list->count++;
+}
+
+static struct applier_work *pop_work(struct work_list *list)
+{
+    struct applier_work *work = list->head;
+
+    list->head = work->next;
+    if (list->head == NULL) {
+        list->tail = NULL;
+    }
+    list->count--;
+    work->next = NULL;
+    return work;
+}
+
+/* ---- the queue ---- */
+
+static bool queue_is_empty(const struct queue *queue)
+{
+    return queue->records.count == 0 && queue->works.count == 0;
+}
+
+/* The next in line is a work. */
+static bool work_is_next(const struct queue *queue, uint64_t position)
+{
+    return queue->works.head != NULL && queue->works.head->position <= position;
+}
+
+void applier_apply(struct applier *applier, struct journal_list *records)
+{
+    pthread_mutex_lock(&applier->mutex);
+    journal_list_append(&applier->queue.records, records);
+    pthread_cond_signal(&applier->wake);
+    pthread_mutex_unlock(&applier->mutex);
+}
+
+void applier_submit(struct applier *applier, struct applier_work *work)
+{
+    pthread_mutex_lock(&applier->mutex);
+    work->position = applier->queue.first + applier->queue.records.count;
+    work->status = 0;
+    push_work(&applier->queue.works, work);
+    pthread_cond_signal(&applier->wake);
+    pthread_mutex_unlock(&applier->mutex);
+}
+
+static bool batch_is_full(const struct queue *batch, size_t records_max)
+{
+    return batch->records.count >= records_max || batch->records.bytes >= BATCH_BYTES_MAX ||
+           batch->works.count >= BATCH_WORKS_MAX;
+}
+
+/* Moves the next batch over. The batch is empty before, but for its position. */
+static void take_batch(struct applier *applier)
+{
+    struct queue *queue = &applier->queue, *batch = &applier->batch;
+    size_t records_max = applier->alone_left > 0 ? 1 : BATCH_RECORDS_MAX;
+
+    batch->first = queue->first;
+    while (!queue_is_empty(queue) && !batch_is_full(batch, records_max)) {
+        if (work_is_next(queue, queue->first)) {
+            push_work(&batch->works, pop_work(&queue->works));
+        } else {
+            journal_list_push(&batch->records, journal_list_pop(&queue->records));
+            queue->first++;
+        }
+    }
+}
+
+/* Puts the batch back before what has come since. */
+static void return_batch(struct applier *applier)
+{
+    struct queue *queue = &applier->queue, *batch = &applier->batch;
+
+    pthread_mutex_lock(&applier->mutex);
+    queue->first = batch->first;
+    journal_list_append(&batch->records, &queue->records);
+    queue->records = batch->records;
+    while (queue->works.head != NULL) {
+        push_work(&batch->works, pop_work(&queue->works));
+    }
+    queue->works = batch->works;
+    pthread_mutex_unlock(&applier->mutex);
+    memset(batch, 0, sizeof *batch);
+}
+
+/* ---- telling ---- */
+
+static void tell_changes(struct applier *applier, struct journal_list *done)
+{
+    if (done->count > 0) {
+        applier->observer->applied(applier->observer, done, store_applied_seq(applier->store));
+    }
+}
+
+/* Hands records and works back in the order they came. */
+static void tell_batch(struct applier *applier)
+{
+    struct queue *batch = &applier->batch;
+    struct journal_list done = {0};
+
+    while (!queue_is_empty(batch)) {
+        if (work_is_next(batch, batch->first)) {
+            struct applier_work *work = pop_work(&batch->works);
+            tell_changes(applier, &done);
+            memset(&done, 0, sizeof done);
+            work->done(work, work->status, work->status == 0 ? NULL : &work->error);
+        } else {
+            journal_list_push(&done, journal_list_pop(&batch->records));
+            batch->first++;
+        }
+    }
+    tell_changes(applier, &done);
+}
+
+/* ---- one attempt ---- */
+
+static int run_work(struct applier *applier, struct applier_work *work, struct error *err)
+{
+    int r = store_savepoint(applier->store, err);
+    if (r != 0) {
+        return r;
+    }
+    work->status = work->run(work, applier->store, &work->error);
+    if (work->status == 0) {
+        return store_savepoint_release(applier->store, err);
+    }
+    r = store_savepoint_undo(applier->store, err);
+    if (r == -ECANCELED) { /* what failed took the transaction with it: that decides */
+        *err = work->error;
+        return work->status;
+    }
+    /* No room, or a lock, is nobody's own failure: the whole batch waits for it. */
+    if (r == 0 && (work->status == STORE_E_FULL || work->status == -EBUSY)) {
+        *err = work->error;
+        return work->status;
+    }
+    return r;
+}
+
+static int apply_record(struct applier *applier, struct journal_record *record, struct error *err)
+{
+    struct change *change = change_of(record);
+
+    if (applier->attempts == ALONE_ATTEMPTS) {
+        store_skip(applier->store, record->seq);
+        change->apply_status = -EBADMSG;
+        return 0;
+    }
+    change->apply_status = 0;
+    return store_apply(applier->store, record, &change->result, err);
+}
+
+static int run_batch(struct applier *applier, struct error *err)
+{
+    struct journal_record *record = applier->batch.records.head;
+    struct applier_work *work = applier->batch.works.head;
+    uint64_t position = applier->batch.first;
+    int r = 0;
+
+    while (r == 0 && (record != NULL || work != NULL)) {
+        if (work != NULL && work->position <= position) {
+            r = run_work(applier, work, err);
+            work = work->next;
+        } else {
+            r = apply_record(applier, record, err);
+            record = record->next;
+            position++;
+        }
+    }
+    return r;
+}
+
+static int attempt(struct applier *applier, struct error *err)
+{
+    int r = store_begin(applier->store, err);
+    if (r != 0) {
+        return r;
+    }
+    r = run_batch(applier, err);
+    if (r != 0) {
+        store_rollback(applier->store);
+        return r;
+    }
+    return store_commit(applier->store, err);
+}
+
+/* ---- what an attempt came to ---- */
+
+static void set_full(struct applier *applier, bool is_full)
+{
+    if (applier->is_full != is_full) {
+        applier->is_full = is_full;
+        applier->observer->full(applier->observer, is_full);
+    }
+}
+
+static void fail(struct applier *applier, const struct error *err)
+{
+    applier->has_failed = true;
+    log_write(applier->log, LOG_LEVEL_ERROR, "store-failed", "%s", err->text);
+    applier->observer->failed(applier->observer, err);
+}
+
+/* Gives the batch back undone: its events are in the journal, and come again at the next start. */
+static void refuse_batch(struct applier *applier)
+{
+    for (struct journal_record *record = applier->batch.records.head; record != NULL;
+         record = record->next) {
+        change_of(record)->apply_status = -EIO;
+    }
+    for (struct applier_work *work = applier->batch.works.head; work != NULL; work = work->next) {
+        work->status = error_set(&work->error, -EIO, "the store has stopped: see the log");
+    }
+    tell_batch(applier);
+}
+
+/* Waits, unless it is to stop. True: it is. */
+static bool pause_or_stop(struct applier *applier)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += applier->retry_full_ms / 1000;
+    until.tv_nsec += (long)(applier->retry_full_ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_mutex_lock(&applier->mutex);
+    int r = 0;
+    while (!applier->stopping && r == 0) {
+        r = pthread_cond_timedwait(&applier->wake, &applier->mutex, &until);
+    }
+    bool stopping = applier->stopping;
+    pthread_mutex_unlock(&applier->mutex);
+    return stopping;
+}
+
+static void log_set_aside(struct applier *applier, const struct error *err)
+{
+    log_write(applier->log, LOG_LEVEL_ERROR, "event-set-aside",
+              "%s; it was set aside, and its memory stays as it was", err->text);
+}
+
+static void attempt_failed(struct applier *applier, int r, const struct error *err)
+{
+    if (r == STORE_E_FULL || r == -EBUSY) {
+        if (r == STORE_E_FULL) {
+            set_full(applier, true);
+        }
+        log_write(applier->log, LOG_LEVEL_WARNING, r == -EBUSY ? "store-locked" : "store-full",
+                  "%s", err->text);
+        if (pause_or_stop(applier)) {
+            refuse_batch(applier);
+        }
+        return;
+    }
+    if (r == STORE_E_EVENT && applier->batch.records.count > 1) {
+        applier->alone_left = applier->batch.records.count;
+        return_batch(applier);
+        return;
+    }
+    if (r == STORE_E_EVENT && applier->batch.records.count == 1) {
+        if (++applier->attempts == ALONE_ATTEMPTS) {
+            log_set_aside(applier, err);
+        }
+        return;
+    }
+    fail(applier, err);
+    refuse_batch(applier);
+}
+
+static void attempt_succeeded(struct applier *applier)
+{
+    set_full(applier, false);
+    applier->attempts = 0;
+    if (applier->alone_left > 0) {
+        applier->alone_left -= applier->batch.records.count;
+    }
+    tell_batch(applier);
+}
+
+/* ---- checkpoints ---- */
+
+static void checkpoint(struct applier *applier)
+{
+    uint64_t safe_seq = 0;
+    struct error err;
+
+    int r = store_checkpoint(applier->store, &safe_seq, &err);
+    if (r == STORE_E_FULL || r == -EBUSY) {
+        log_write(applier->log, LOG_LEVEL_WARNING, "store-full", "%s", err.text);
+    } else if (r != 0) {
+        fail(applier, &err);
+    } else if (safe_seq > 0) {
+        journal_recycle(applier->journal, safe_seq);
+    }
+    uint64_t wal_bytes = store_wal_bytes(applier->store);
+    applier->next_checkpoint_bytes = wal_bytes < applier->checkpoint_bytes
+                                         ? applier->checkpoint_bytes
+                                         : wal_bytes + CHECKPOINT_STEP_BYTES;
+}
+
+/* ---- the thread ---- */
+
+/* Waits for something to do. False: it is to stop, and nothing is left. */
+static bool next_batch(struct applier *applier)
+{
+    pthread_mutex_lock(&applier->mutex);
+    while (queue_is_empty(&applier->queue) && !applier->stopping) {
+        pthread_cond_wait(&applier->wake, &applier->mutex);
+    }
+    take_batch(applier);
+    pthread_mutex_unlock(&applier->mutex);
+    return !queue_is_empty(&applier->batch);
+}
+
+static void process_batch(struct applier *applier)
+{
+    struct error err = {0};
+
+    while (!queue_is_empty(&applier->batch)) {
+        if (applier->has_failed) {
+            refuse_batch(applier);
+            return;
+        }
+        int r = attempt(applier, &err);
+        if (r == 0) {
+            attempt_succeeded(applier);
+        } else {
+            attempt_failed(applier, r, &err);
+        }
+    }
+}
+
+static void *applier_main(void *arg)
+{
+    struct applier *applier = arg;
+
+    while (next_batch(applier)) {
+        process_batch(applier);
+        if (!applier->has_failed &&
+            store_wal_bytes(applier->store) >= applier->next_checkpoint_bytes) {
+            checkpoint(applier);
+        }
+    }
+    if (!applier->has_failed) {
+        checkpoint(applier);
+    }
+    return NULL;
+}
+
+static int make_wake(pthread_cond_t *wake)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    int r = -pthread_cond_init(wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    return r;
+}
+
+int applier_start(struct applier **ret, struct store *store, struct journal *journal,
+                  struct applier_observer *observer, const struct applier_options *options,
+                  struct log *log, struct error *err)
+{
+    struct applier *applier = calloc(1, sizeof *applier);
+
+    *ret = NULL;
+    if (applier == NULL) {
+        store_close(store);
+        return error_set(err, -ENOMEM, "out of memory while starting the store thread");
+    }
+    applier->store = store;
+    applier->journal = journal;
+    applier->observer = observer;
+    applier->log = log;
+    applier->retry_full_ms = options->retry_full_ms != 0 ? options->retry_full_ms : RETRY_FULL_MS;
+    applier->checkpoint_bytes =
+        options->checkpoint_bytes != 0 ? options->checkpoint_bytes : CHECKPOINT_BYTES;
+    applier->next_checkpoint_bytes = applier->checkpoint_bytes;
+    pthread_mutex_init(&applier->mutex, NULL);
+    make_wake(&applier->wake);
+    int r = -pthread_create(&applier->thread, NULL, applier_main, applier);
+    if (r < 0) {
+        pthread_cond_destroy(&applier->wake);
+        pthread_mutex_destroy(&applier->mutex);
+        free(applier);
+        store_close(store);
+        return error_set_errno(err, r, "cannot start the store thread");
+    }
+    *ret = applier;
+    return 0;
+}
+
+struct applier *applier_stop(struct applier *applier)
+{
+    if (applier == NULL) {
+        return NULL;
+    }
+    pthread_mutex_lock(&applier->mutex);
+    applier->stopping = true;
+    pthread_cond_signal(&applier->wake);
+    pthread_mutex_unlock(&applier->mutex);
+    pthread_join(applier->thread, NULL);
+    pthread_cond_destroy(&applier->wake);
+    pthread_mutex_destroy(&applier->mutex);
+    store_close(applier->store);
+    free(applier);
+    return NULL;
+}

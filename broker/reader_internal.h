@@ -1,0 +1,62 @@
+/* reader_internal.h - what the files of the reader share, and nobody else includes. */
+#ifndef MEMFERRY_READER_INTERNAL_H
+#define MEMFERRY_READER_INTERNAL_H
+
+#include "broker/memory_state.h"
+#include "broker/reader.h"
+#include "broker/sql.h"
+
+enum reader_statement {
+    READER_BEGIN,
+    READER_END,
+    READER_CURRENT,
+    READER_VERSION,
+    READER_VECTOR,
+    READER_HISTORY,
+    READER_COUNTS,
+    READER_LIST_ALL, /* the four list statements have the same columns */
+    READER_LIST_SESSION,
+    READER_LIST_KIND,
+    READER_LIST_TAG,
+    READER_STATE_AT,
+    READER_DEAD_LIST,
+    READER_LANE,
+    READER_LANE_ROWS,
+    READER_LANE_ABOVE,
+    READER_LANE_OLDEST,
+    READER_LANE_WAITING,
+    READER_LANE_NAMES,
+    READER_DELIVERY,
+    READER_BATCH_AFTER,
+    READER_BATCH_DUE,
+    READER_NEXT_DUE,
+    READER_STATEMENTS /* how many */
+};
+
+struct reader {
+    struct sql sql;
+    sqlite3_stmt *statements[READER_STATEMENTS];
+    msgpack_sbuffer body; /* of a list, before its length is known */
+};
+
+/* Every call reads in one transaction of its own, so that it sees one commit. */
+int reader_begin(struct reader *reader, struct error *err);
+/* Ends it; gives back r, or why ending failed. */
+int reader_end(struct reader *reader, int r, struct error *err);
+
+int reader_damaged(struct reader *reader, struct error *err, const char *id, size_t id_size);
+
+/* Within a transaction: READER_VECTOR stands on the row while *ret_size > 0; sql_reset it. */
+int reader_find_vector(struct reader *reader, uint64_t vector_seq, const void **ret_data,
+                       size_t *ret_size, struct error *err);
+
+/* Appends a memory as a map by protocol.md's names. */
+int reader_pack_memory(struct reader *reader, const struct event_text *id,
+                       const struct memory_state *state, bool with_embedding, msgpack_sbuffer *out,
+                       struct error *err);
+
+/* msgpack: a text of ours, a key, a column's text. */
+int reader_pack_name(msgpack_packer *out, const char *name);
+struct event_text reader_column_text(sqlite3_stmt *statement, int column);
+
+#endif

@@ -1,0 +1,70 @@
+/* store_internal.h - what the files of the store share, and nobody else includes. */
+#ifndef MEMFERRY_STORE_INTERNAL_H
+#define MEMFERRY_STORE_INTERNAL_H
+
+#include "broker/memory_state.h"
+#include "broker/sql.h"
+#include "broker/store.h"
+
+#include <xxhash.h>
+
+/* "memf": tells our database from another program's. */
+#define STORE_APPLICATION_ID 0x6d656d66
+
+enum store_statement {
+    STORE_BEGIN,
+    STORE_COMMIT,
+    STORE_ROLLBACK,
+    STORE_SET_APPLIED,
+    STORE_FIND_MEMORY,
+    STORE_ADD_EVENT,
+    STORE_ADD_MEMORY,
+    STORE_UPDATE_MEMORY,
+    STORE_ADD_KEY,
+    STORE_FIND_KEY,
+    STORE_DROP_KEY,
+    STORE_ADD_TAG,
+    STORE_DROP_TAG,
+    STORE_ADD_VECTOR,
+    STORE_FIND_VECTOR,
+    STORE_MOVE_CURSOR,
+    STORE_CLEAR_ROW,
+    STORE_PUT_ROW,
+    STORE_STATEMENTS /* how many */
+};
+
+/* The row of the table `applied`: how far the store is, and what it holds, so that nobody has to
+ * count. */
+struct store_progress {
+    uint64_t seq;
+    uint64_t memories; /* alive */
+    uint64_t deleted;
+    uint64_t events, embeddings;
+};
+
+struct store {
+    struct sql sql;
+    sqlite3_stmt *statements[STORE_STATEMENTS];
+    char origin[JOURNAL_ORIGIN_TEXT];
+    uint32_t dims;
+    struct store_progress committed; /* as of the last commit */
+    struct store_progress pending;   /* of the transaction; committed outside of one */
+    struct store_progress saved;     /* when the savepoint was set */
+    uint64_t wal_bytes;
+    bool in_transaction, is_new, discard;
+    /* kept from event to event, so that applying allocates nothing as a rule */
+    XXH3_state_t *hash;
+    struct memory_scratch scratch;
+    msgpack_sbuffer old_state, new_state;
+};
+
+/* As sql_failed and its like, in the store's enum. */
+int store_outcome_of(int sql_outcome);
+
+/* store_schema.c: refuses a newer or foreign database, makes or migrates ours in one transaction.
+ */
+int schema_migrate(struct sql *sql, bool *ret_is_new, struct error *err);
+/* Only refuses: for who reads. -ENOENT: no schema there yet. */
+int schema_check(struct sql *sql, struct error *err);
+
+#endif

@@ -1,0 +1,140 @@
+/*
+ * store_schema.c - the tables, and how an older database becomes a newer one.
+ *
+ * PRAGMA user_version counts the migrations that were run. They run in one transaction: a crash in
+ * the middle leaves the old version whole. A migration that was released is never changed again.
+ *
+ * meta       origin of the journal, floats in an embedding
+ * applied    one row: the seq that was applied last, and how much there is
+ * event      what happened, each with the whole state after it; refused events and repeats are not
+ *            here. rowid = seq, and an index of SQLite ends in the rowid, so event_memory orders by
+ *            (memory_id, seq).
+ * memory     where each stands now. version: seq of its last change, and of its state in event.
+ *            touched_seq: seq of the last event that a sink must see.
+ * memory_tag tags of the current states; a row goes when its version is no longer current.
+ * embedding  a vector under the seq of the event that brought it, which states name: two versions
+ *            with the same content may have different vectors of a caller's own.
+ * event_key  hash of (event_id, memory, request) and the seq of its first receipt.
+ */
+#include "broker/store_internal.h"
+
+#include <errno.h>
+
+static const char *const migrations[] = {
+    "CREATE TABLE meta(name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE applied(id INTEGER PRIMARY KEY CHECK(id=1), seq INTEGER NOT NULL,"
+    " memories INTEGER NOT NULL, deleted INTEGER NOT NULL, events INTEGER NOT NULL,"
+    " embeddings INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE event(seq INTEGER PRIMARY KEY, event_id TEXT, memory_id TEXT, op TEXT NOT NULL,"
+    " session_id TEXT, at_ms INTEGER NOT NULL, peer_pid INTEGER, reason TEXT, state BLOB) STRICT;"
+    "CREATE INDEX event_memory ON event(memory_id);"
+    "CREATE TABLE memory(id TEXT PRIMARY KEY NOT NULL, version INTEGER NOT NULL,"
+    " touched_seq INTEGER NOT NULL, created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL,"
+    " deleted_ms INTEGER, kind TEXT NOT NULL, session_id TEXT, content_hash BLOB NOT NULL,"
+    " embedding_state TEXT NOT NULL) STRICT;"
+    "CREATE INDEX memory_version ON memory(version);"
+    "CREATE INDEX memory_touched ON memory(touched_seq);"
+    "CREATE INDEX memory_kind ON memory(kind, version);"
+    "CREATE INDEX memory_session ON memory(session_id, version) WHERE session_id IS NOT NULL;"
+    "CREATE TABLE memory_tag(tag TEXT, version INTEGER, PRIMARY KEY(tag, version))"
+    " STRICT, WITHOUT ROWID;"
+    "CREATE TABLE embedding(seq INTEGER PRIMARY KEY, memory_id TEXT NOT NULL,"
+    " content_hash BLOB NOT NULL, model TEXT NOT NULL, dims INTEGER NOT NULL,"
+    " vector BLOB NOT NULL) STRICT;"
+    "CREATE TABLE event_key(key BLOB PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE lane(name TEXT PRIMARY KEY, cursor INTEGER NOT NULL, paused INTEGER NOT NULL,"
+    " delivered INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE deferred(lane TEXT, memory_id TEXT, due_ms INTEGER NOT NULL,"
+    " attempts INTEGER NOT NULL, version INTEGER NOT NULL, reason TEXT, dead INTEGER NOT NULL,"
+    " at_ms INTEGER NOT NULL, PRIMARY KEY(lane, memory_id)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX deferred_due ON deferred(lane, dead, due_ms);",
+};
+
+#define SCHEMA_VERSION ((int64_t)(sizeof migrations / sizeof migrations[0]))
+
+struct schema {
+    int64_t application_id, version, tables;
+};
+
+static int read_schema(struct sql *sql, struct schema *ret, struct error *err)
+{
+    int r = sql_number(sql, "PRAGMA application_id", &ret->application_id, err);
+    if (r == 0) {
+        r = sql_number(sql, "PRAGMA user_version", &ret->version, err);
+    }
+    if (r == 0) {
+        r = sql_number(sql, "SELECT count(*) FROM sqlite_schema", &ret->tables, err);
+    }
+    return r;
+}
+
+static int refuse_others(struct sql *sql, const struct schema *schema, struct error *err)
+{
+    if (schema->tables > 0 && schema->application_id != STORE_APPLICATION_ID) {
+        return error_set(err, -EINVAL,
+                         "%s is a database of another program: move it away, or name another "
+                         "state directory",
+                         sql->path);
+    }
+    if (schema->version > SCHEMA_VERSION) {
+        return error_set(err, STORE_E_NEWER,
+                         "%s was made by a newer memferry (schema %lld, this one knows %lld): "
+                         "install that version again, or put a backup of this version in place",
+                         sql->path, (long long)schema->version, (long long)SCHEMA_VERSION);
+    }
+    return 0;
+}
+
+static int run_migrations(struct sql *sql, int64_t from, struct error *err)
+{
+    char version[64];
+    int r = 0;
+
+    for (int64_t i = from; r == 0 && i < SCHEMA_VERSION; i++) {
+        r = sql_exec(sql, migrations[i], "migrate", err);
+    }
+    sqlite3_snprintf(sizeof version, version, "PRAGMA application_id=%d; PRAGMA user_version=%lld;",
+                     STORE_APPLICATION_ID, (long long)SCHEMA_VERSION);
+    return r == 0 ? sql_exec(sql, version, "migrate", err) : r;
+}
+
+int schema_migrate(struct sql *sql, bool *ret_is_new, struct error *err)
+{
+    struct schema schema;
+
+    int r = read_schema(sql, &schema, err);
+    if (r == 0) {
+        r = refuse_others(sql, &schema, err);
+    }
+    *ret_is_new = r == 0 && schema.tables == 0;
+    if (r != 0 || schema.version == SCHEMA_VERSION) {
+        return r;
+    }
+    r = sql_exec(sql, "BEGIN IMMEDIATE", "migrate", err);
+    if (r != 0) {
+        return r;
+    }
+    r = run_migrations(sql, schema.version, err);
+    if (r == 0) {
+        r = sql_exec(sql, "COMMIT", "migrate", err);
+    }
+    if (r != 0 && !sqlite3_get_autocommit(sql->db)) {
+        sql_exec(sql, "ROLLBACK", "migrate", NULL);
+    }
+    return r;
+}
+
+int schema_check(struct sql *sql, struct error *err)
+{
+    struct schema schema;
+
+    int r = read_schema(sql, &schema, err);
+    if (r == 0) {
+        r = refuse_others(sql, &schema, err);
+    }
+    if (r == 0 && schema.version < SCHEMA_VERSION) {
+        r = error_set(err, -ENOENT, "%s holds no store of this version yet: start memferryd once",
+                      sql->path);
+    }
+    return r;
+}
