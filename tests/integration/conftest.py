@@ -7,6 +7,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import harness  # noqa: E402
+import sinks  # noqa: E402
 
 
 def pytest_collection_modifyitems(items):
@@ -55,3 +56,19 @@ def shared():
 @pytest.fixture(params=["json", "msgpack"])
 def encoding(request):
     return request.param
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory):
+    target = tmp_path_factory.mktemp("so") / "scripted.so"
+    return sinks.compile_plugin(sinks.PLUGINS / "scripted.c", target)
+
+
+@pytest.fixture
+def sink(make_broker, library):
+    """A broker with one scripted backend, running."""
+    broker = make_broker(start=False)
+    it = sinks.Scripted(broker, "graph", library)
+    broker.configure(it.section)
+    broker.start()
+    return it

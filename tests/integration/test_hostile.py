@@ -12,7 +12,8 @@ from wire import JsonClient, MsgpackClient, until
 
 SLACK_KB = 48 * 1024
 GIANTS = [b"\xdd\xff\xff\xff\xff", b"\x94\x00\x01\xdb\xff\xff\xff\xff",
-          b"\x94\x00\x01\xa1x\x91\xdf\x7f\xff\xff\xff", b"\x94\x00\x01\xa1x\x91\xdd\x03\xff\xff\xff",
+          b"\x94\x00\x01\xa1x\x91\xdf\x7f\xff\xff\xff",
+          b"\x94\x00\x01\xa1x\x91\xdd\x03\xff\xff\xff",
           b"\x94\x00\x01\xa1x\x91\x81\xa1a\xc6\x10\x00\x00\x00"]
 
 
@@ -114,7 +115,8 @@ def test_giants_claimed_by_many(target):
         open_ones = []
         for n in range(100):  # just below what is refused, and then nothing more
             client = MsgpackClient(target.socket)
-            client.raw(b"\x94\x00\x01\xa1x\x91\x81\xa1a\xc6" + struct.pack(">I", 4000000) + b"x" * 100)
+            client.raw(b"\x94\x00\x01\xa1x\x91\x81\xa1a\xc6" + struct.pack(">I", 4000000)
+                       + b"x" * 100)
             open_ones.append(client)
         peak = target.rss_kb()
         for client in open_ones:
@@ -205,7 +207,7 @@ def test_half_frames_held_open(target):
 def test_errors_by_the_thousand_are_not_logged_by_the_thousand(target):
     before = len(target.log_text())
     with Bystander(target):
-        for n in range(500):
+        for _ in range(500):
             attack(target, b"\x94\x00\xc1")
         with target.client() as client:
             client.many([("memory.put", {"id": ""})] * 2000)

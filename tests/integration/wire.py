@@ -236,5 +236,6 @@ def until(condition, what, deadline_s=None):
         value = condition()
         if value:
             return value
-        assert time.monotonic() < deadline, f"waited too long for: {what() if callable(what) else what}"
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited too long for: {what() if callable(what) else what}")
         time.sleep(0.005)
