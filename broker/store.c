@@ -1,63 +1,14 @@
 /*
- * store.c - opens and closes the database, transactions, checkpoints.
- *
- * Happy path: a new file is made 0600 with its directory synced; an old one is migrated and must
- * carry the journal's origin. WAL with synchronous=NORMAL: a commit survives the process, and what
- * a power cut takes from the WAL's end is in the journal still.
- *
- * Failure modes: see store.h. A failed commit has rolled back when it returns.
+ * store.c - transactions, savepoints and checkpoints. A failed commit has rolled back when it
+ * returns.
  */
 #include "broker/store_internal.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 /* How long a checkpoint waits for readers; it is tried again soon. */
 #define CHECKPOINT_BUSY_MS 20
-
-/* Pages kept in memory. */
-#define STORE_CACHE "PRAGMA cache_size=-32768"
-
-static const char *const statement_texts[STORE_STATEMENTS] = {
-    [STORE_BEGIN] = "BEGIN IMMEDIATE",
-    [STORE_COMMIT] = "COMMIT",
-    [STORE_ROLLBACK] = "ROLLBACK",
-    [STORE_SET_APPLIED] = "UPDATE applied SET seq=?1, memories=?2, deleted=?3, events=?4, "
-                          "embeddings=?5 WHERE id=1",
-    [STORE_FIND_MEMORY] = "SELECT m.rowid, m.version, m.content_hash, e.state FROM memory m "
-                          "LEFT JOIN event e ON e.seq=m.version WHERE m.id=?1",
-    [STORE_ADD_EVENT] = "INSERT INTO event(seq, event_id, memory_id, op, session_id, at_ms, "
-                        "peer_pid, reason, state) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)",
-    [STORE_ADD_MEMORY] =
-        "INSERT INTO memory(version, touched_seq, created_ms, updated_ms, deleted_ms, kind, "
-        "session_id, content_hash, embedding_state, id) VALUES(?1,?1,?2,?3,?4,?5,?6,?7,?8,?9)",
-    [STORE_UPDATE_MEMORY] =
-        "UPDATE memory SET version=?1, touched_seq=?1, created_ms=?2, updated_ms=?3, "
-        "deleted_ms=?4, kind=?5, session_id=?6, content_hash=?7, embedding_state=?8 "
-        "WHERE rowid=?9",
-    [STORE_ADD_KEY] = "INSERT INTO event_key(key, seq) VALUES(?1,?2) ON CONFLICT DO NOTHING",
-    [STORE_FIND_KEY] = "SELECT seq FROM event_key WHERE key=?1",
-    [STORE_DROP_KEY] = "DELETE FROM event_key WHERE key=?1",
-    [STORE_ADD_TAG] = "INSERT INTO memory_tag(tag, version) VALUES(?1,?2)",
-    [STORE_DROP_TAG] = "DELETE FROM memory_tag WHERE tag=?1 AND version=?2",
-    [STORE_ADD_VECTOR] = "INSERT INTO embedding(seq, memory_id, content_hash, model, dims, vector)"
-                         " VALUES(?1,?2,?3,?4,?5,?6)",
-    [STORE_FIND_VECTOR] = "SELECT vector FROM embedding WHERE seq=?1",
-    [STORE_MOVE_CURSOR] = "UPDATE lane SET cursor=max(cursor, ?2), delivered=delivered+?3 "
-                          "WHERE name=?1",
-    [STORE_CLEAR_ROW] = "DELETE FROM deferred WHERE lane=?1 AND memory_id=?2",
-    /* at_ms: since when it waits, or since when it is dead. */
-    [STORE_PUT_ROW] = "INSERT INTO deferred(lane, memory_id, due_ms, attempts, version, reason, "
-                      "dead, at_ms) VALUES(?1,?2,?3,?4,?5,?6,?7,?8) ON CONFLICT DO UPDATE SET "
-                      "due_ms=?3, attempts=?4, version=?5, reason=?6, "
-                      "at_ms=iif(dead=?7, at_ms, ?8), dead=?7",
-};
 
 int store_outcome_of(int sql_outcome)
 {
@@ -69,256 +20,6 @@ int store_outcome_of(int sql_outcome)
     default:
         return sql_outcome;
     }
-}
-
-/* ---- open ---- */
-
-/* A file's name is on the disk only when its directory is. */
-static int sync_directory_of(const char *path, struct error *err)
-{
-    char *copy = strdup(path);
-    if (copy == NULL) {
-        return error_set(err, -ENOMEM, "out of memory while making %s", path);
-    }
-    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int r = fd < 0 || fsync(fd) < 0 ? -errno : 0;
-    if (fd >= 0) {
-        close(fd);
-    }
-    free(copy);
-    return r < 0 ? error_set_errno(err, r, "cannot sync the directory of %s", path) : 0;
-}
-
-/* SQLite gives the WAL the permissions of the database, so the file is made here. */
-static int make_file(const char *path, struct error *err)
-{
-    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-
-    if (fd < 0) {
-        int code = errno;
-        return code == EEXIST ? 0 : error_set_errno(err, -code, "cannot make %s", path);
-    }
-    close(fd);
-    return sync_directory_of(path, err);
-}
-
-static int wal_written_cb(void *data, sqlite3 *db, const char *name, int pages)
-{
-    struct store *store = data;
-
-    (void)db;
-    (void)name;
-    store->wal_bytes = (uint64_t)pages * 4096;
-    return SQLITE_OK;
-}
-
-static int set_pragmas(struct store *store, struct error *err)
-{
-    static const char *const pragmas[] = {"PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL",
-                                          "PRAGMA temp_store=MEMORY", STORE_CACHE};
-
-    for (size_t i = 0; i < sizeof pragmas / sizeof pragmas[0]; i++) {
-        int r = sql_exec(&store->sql, pragmas[i], "open", err);
-        if (r != 0) {
-            return r;
-        }
-    }
-    /* Instead of the automatic checkpoint: when it happens is the applier's to decide. */
-    sqlite3_wal_hook(store->sql.db, wal_written_cb, store);
-    return 0;
-}
-
-static int write_meta(struct store *store, struct error *err)
-{
-    char *text = sqlite3_mprintf("BEGIN; INSERT INTO meta(name, value) VALUES('origin', %Q),"
-                                 " ('dims', %u); INSERT INTO applied VALUES(1,0,0,0,0,0); COMMIT",
-                                 store->origin, store->dims);
-    if (text == NULL) {
-        return error_set(err, -ENOMEM, "out of memory while making %s", store->sql.path);
-    }
-    int r = sql_exec(&store->sql, text, "write", err);
-    sqlite3_free(text);
-    return r;
-}
-
-static int check_origin(struct store *store, struct error *err)
-{
-    static const char *const text = "SELECT value FROM meta WHERE name='origin'";
-    sqlite3_stmt *statement;
-    bool row;
-
-    int r = sql_prepare(&store->sql, &text, 1, &statement, err);
-    if (r == 0) {
-        r = sql_step(&store->sql, statement, &row, err);
-    }
-    if (r == 0) {
-        const char *found = row ? (const char *)sqlite3_column_text(statement, 0) : NULL;
-        if (found == NULL || strcmp(found, store->origin) != 0) {
-            r = error_set(err, STORE_E_ORIGIN,
-                          "%s belongs to the journal %s, but the journal beside it is %s, so one "
-                          "of the two was replaced or is missing: put the journal of this database "
-                          "back, or move both away and run `memferry recover`, or put the newest "
-                          "backup of both in place",
-                          store->sql.path, found == NULL ? "(none)" : found, store->origin);
-        }
-    }
-    sql_finalize(&statement, 1);
-    return r;
-}
-
-static int check_dims(struct store *store, struct error *err)
-{
-    int64_t dims = 0;
-
-    int r = sql_number(&store->sql, "SELECT value FROM meta WHERE name='dims'", &dims, err);
-    if (r != 0 || dims == (int64_t)store->dims) {
-        return r;
-    }
-    return error_set(err, STORE_E_DIMS,
-                     "%s holds embeddings of %lld floats, the config says %u: set `dims = %lld` in "
-                     "[broker]",
-                     store->sql.path, (long long)dims, store->dims, (long long)dims);
-}
-
-static int read_progress(struct store *store, struct error *err)
-{
-    static const char *const text =
-        "SELECT seq, memories, deleted, events, embeddings FROM applied WHERE id=1";
-    sqlite3_stmt *statement;
-    bool row;
-
-    int r = sql_prepare(&store->sql, &text, 1, &statement, err);
-    if (r == 0) {
-        r = sql_step(&store->sql, statement, &row, err);
-    }
-    if (r == 0 && !row) {
-        r = error_set(err, -EIO, "%s is damaged: its table `applied` is empty", store->sql.path);
-    }
-    if (r == 0) {
-        store->committed = (struct store_progress){.seq = sql_column_uint(statement, 0),
-                                                   .memories = sql_column_uint(statement, 1),
-                                                   .deleted = sql_column_uint(statement, 2),
-                                                   .events = sql_column_uint(statement, 3),
-                                                   .embeddings = sql_column_uint(statement, 4)};
-        store->pending = store->committed;
-    }
-    sql_finalize(&statement, 1);
-    return r;
-}
-
-static int check_meta(struct store *store, struct error *err)
-{
-    int r = check_origin(store, err);
-
-    if (r == 0) {
-        r = check_dims(store, err);
-    }
-    return r == 0 ? read_progress(store, err) : r;
-}
-
-/* A new store that crashed before its meta rows has none: they are written then. */
-static int ensure_meta(struct store *store, struct error *err)
-{
-    int64_t rows;
-
-    int r = sql_number(&store->sql, "SELECT count(*) FROM meta", &rows, err);
-    if (r == 0 && rows == 0) {
-        store->is_new = true;
-        r = write_meta(store, err);
-    }
-    return r == 0 ? check_meta(store, err) : r;
-}
-
-static int open_database(struct store *store, const char *path, struct error *err)
-{
-    int r = make_file(path, err);
-
-    if (r == 0) {
-        r = sql_open(&store->sql, path, SQLITE_OPEN_READWRITE, err);
-    }
-    if (r == 0) {
-        r = set_pragmas(store, err);
-    }
-    if (r == 0) {
-        r = schema_migrate(&store->sql, &store->is_new, err);
-    }
-    if (r == 0) {
-        r = ensure_meta(store, err);
-    }
-    if (r == 0) {
-        r = sql_prepare(&store->sql, statement_texts, STORE_STATEMENTS, store->statements, err);
-    }
-    return r;
-}
-
-int store_open(struct store **ret, const struct store_options *options, struct error *err)
-{
-    struct store *store = calloc(1, sizeof *store);
-
-    *ret = NULL;
-    if (store == NULL) {
-        return error_set(err, -ENOMEM, "out of memory while opening %s", options->path);
-    }
-    memory_scratch_init(&store->scratch);
-    msgpack_sbuffer_init(&store->old_state);
-    msgpack_sbuffer_init(&store->new_state);
-    store->dims = options->dims;
-    snprintf(store->origin, sizeof store->origin, "%s", options->origin);
-    store->hash = XXH3_createState();
-    int r = store->hash == NULL
-                ? error_set(err, -ENOMEM, "out of memory while opening %s", options->path)
-                : open_database(store, options->path, err);
-    if (r != 0) {
-        store_close(store);
-        return store_outcome_of(r);
-    }
-    *ret = store;
-    return 0;
-}
-
-/* ---- close ---- */
-
-/* SQLite removes the WAL with its last connection, but not when closing failed to checkpoint. */
-static void remove_files(const char *path)
-{
-    static const char *const endings[] = {"", "-wal", "-shm"};
-
-    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
-        char *name = sqlite3_mprintf("%s%s", path, endings[i]);
-        if (name != NULL) {
-            unlink(name);
-        }
-        sqlite3_free(name);
-    }
-}
-
-struct store *store_close(struct store *store)
-{
-    if (store == NULL) {
-        return NULL;
-    }
-    if (store->in_transaction) {
-        store_rollback(store);
-    }
-    sql_finalize(store->statements, STORE_STATEMENTS);
-    char *path = store->discard && store->sql.path != NULL ? strdup(store->sql.path) : NULL;
-    sql_close(&store->sql);
-    if (path != NULL) {
-        remove_files(path);
-        free(path);
-    }
-    XXH3_freeState(store->hash);
-    memory_scratch_deinit(&store->scratch);
-    msgpack_sbuffer_destroy(&store->old_state);
-    msgpack_sbuffer_destroy(&store->new_state);
-    free(store);
-    return NULL;
-}
-
-void store_discard(struct store *store)
-{
-    assert(store->is_new);
-    store->discard = true;
 }
 
 /* ---- what it holds ---- */
@@ -404,16 +105,21 @@ void store_skip(struct store *store, uint64_t seq)
     store->pending.seq = seq;
 }
 
+static int run(struct store *store, enum store_statement statement, struct error *err)
+{
+    return store_outcome_of(sql_run(&store->sql, store->statements[statement], err));
+}
+
 int store_savepoint(struct store *store, struct error *err)
 {
     assert(store->in_transaction);
     store->saved = store->pending;
-    return store_outcome_of(sql_exec(&store->sql, "SAVEPOINT part", "write", err));
+    return run(store, STORE_SAVEPOINT, err);
 }
 
 int store_savepoint_release(struct store *store, struct error *err)
 {
-    return store_outcome_of(sql_exec(&store->sql, "RELEASE part", "write", err));
+    return run(store, STORE_RELEASE, err);
 }
 
 int store_savepoint_undo(struct store *store, struct error *err)
@@ -423,7 +129,8 @@ int store_savepoint_undo(struct store *store, struct error *err)
         return error_set(err, -ECANCELED, "the transaction on %s is gone", store->sql.path);
     }
     store->pending = store->saved;
-    return store_outcome_of(sql_exec(&store->sql, "ROLLBACK TO part; RELEASE part", "write", err));
+    int r = run(store, STORE_UNDO, err);
+    return r == 0 ? run(store, STORE_RELEASE, err) : r;
 }
 
 /* ---- checkpoint ---- */

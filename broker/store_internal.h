@@ -15,6 +15,9 @@ enum store_statement {
     STORE_BEGIN,
     STORE_COMMIT,
     STORE_ROLLBACK,
+    STORE_SAVEPOINT,
+    STORE_RELEASE,
+    STORE_UNDO,
     STORE_SET_APPLIED,
     STORE_FIND_MEMORY,
     STORE_ADD_EVENT,
@@ -63,8 +66,8 @@ int store_outcome_of(int sql_outcome);
 
 /* store_schema.c: refuses a newer or foreign database, makes or migrates ours in one transaction.
  */
-int schema_migrate(struct sql *sql, bool *ret_is_new, struct error *err);
+int store_schema_migrate(struct sql *sql, bool *ret_is_new, struct error *err);
 /* Only refuses: for who reads. -ENOENT: no schema there yet. */
-int schema_check(struct sql *sql, struct error *err);
+int store_schema_check(struct sql *sql, struct error *err);
 
 #endif

@@ -98,7 +98,7 @@ static int run_migrations(struct sql *sql, int64_t from, struct error *err)
     return r == 0 ? sql_exec(sql, version, "migrate", err) : r;
 }
 
-int schema_migrate(struct sql *sql, bool *ret_is_new, struct error *err)
+int store_schema_migrate(struct sql *sql, bool *ret_is_new, struct error *err)
 {
     struct schema schema;
 
@@ -124,7 +124,7 @@ int schema_migrate(struct sql *sql, bool *ret_is_new, struct error *err)
     return r;
 }
 
-int schema_check(struct sql *sql, struct error *err)
+int store_schema_check(struct sql *sql, struct error *err)
 {
     struct schema schema;
 

@@ -92,7 +92,9 @@ static void pack_object(msgpack_packer *out, const json_t *json)
         if (strcmp(name, "embedding") == 0 && json_is_array(value)) {
             float floats[16];
             for (size_t i = 0; i < json_array_size(value); i++) {
-                floats[i] = (float)json_number_value(json_array_get(value, i));
+                const json_t *number = json_array_get(value, i);
+                floats[i] = json_is_integer(number) ? (float)json_integer_value(number)
+                                                    : (float)json_real_value(number);
             }
             msgpack_pack_bin_with_body(out, floats, json_array_size(value) * sizeof *floats);
         } else {

@@ -1,0 +1,177 @@
+/*
+ * replay.c - see replay.h.
+ *
+ * Each event has a savepoint of its own, so that one that fails takes nothing with it; it is tried
+ * three times, as the applier does, because a reason of its own does not go away.
+ */
+#include "broker/replay.h"
+
+#include <inttypes.h>
+
+#define REPLAY_EVENTS_MAX 5000
+#define REPLAY_BYTES_MAX  ((size_t)16 << 20)
+/* A long replay checkpoints on its way, or the WAL would grow as large as the journal. */
+#define REPLAY_WAL_MAX ((uint64_t)64 << 20)
+
+#define ALONE_ATTEMPTS 3
+
+struct replay {
+    struct store *store;
+    struct journal *journal;
+    struct log *log;
+    struct error *err;
+    size_t events, bytes; /* in the transaction */
+    uint64_t applied, set_aside;
+};
+
+/* ---- do the two belong together? ---- */
+
+static int refuse_ahead(struct store *store, const struct journal_stats *stats, struct error *err)
+{
+    return error_set(err, REPLAY_E_REFUSED,
+                     "%s holds events up to %" PRIu64 ", but the journal beside it ends at %" PRIu64
+                     ": the journal is older than the store, or was lost. Put the journal of this "
+                     "store back, or put the newest backup of both in place, or move both away and "
+                     "run `memferry recover`",
+                     store_path(store), store_applied_seq(store), stats->committed_seq);
+}
+
+static int refuse_missing(struct store *store, const struct journal_stats *stats, struct error *err)
+{
+    if (store_is_new(store)) {
+        store_discard(store);
+    }
+    return error_set(err, REPLAY_E_REFUSED,
+                     "%s is missing or empty, and the journal no longer holds the events before "
+                     "%" PRIu64 ": put the newest backup of the store in place, or run `memferry "
+                     "recover`",
+                     store_path(store), stats->first_seq);
+}
+
+static int refuse_gap(struct store *store, const struct journal_stats *stats, struct error *err)
+{
+    return error_set(err, REPLAY_E_REFUSED,
+                     "%s holds events up to %" PRIu64 ", but the journal begins at %" PRIu64
+                     ": the store is older than the journal. Put the newest backup of the store in "
+                     "place, or run `memferry recover`",
+                     store_path(store), store_applied_seq(store), stats->first_seq);
+}
+
+static int check_fit(struct store *store, const struct journal_stats *stats, struct error *err)
+{
+    uint64_t applied_seq = store_applied_seq(store);
+
+    if (applied_seq > stats->committed_seq) {
+        return refuse_ahead(store, stats, err);
+    }
+    if (applied_seq + 1 >= stats->first_seq) {
+        return 0;
+    }
+    return applied_seq == 0 ? refuse_missing(store, stats, err) : refuse_gap(store, stats, err);
+}
+
+/* ---- apply ---- */
+
+static int set_aside(struct replay *replay, const struct journal_record *record)
+{
+    log_write(replay->log, LOG_LEVEL_ERROR, "event-set-aside",
+              "%s; it was set aside, and its memory stays as it was", replay->err->text);
+    store_skip(replay->store, record->seq);
+    replay->set_aside++;
+    return 0;
+}
+
+/* STORE_E_EVENT: it failed, and nothing of it is left. */
+static int apply_alone(struct replay *replay, const struct journal_record *record)
+{
+    struct apply_result result;
+
+    int r = store_savepoint(replay->store, replay->err);
+    if (r != 0) {
+        return r;
+    }
+    r = store_apply(replay->store, record, &result, replay->err);
+    if (r == 0) {
+        return store_savepoint_release(replay->store, replay->err);
+    }
+    if (r != STORE_E_EVENT) {
+        return r;
+    }
+    int undone = store_savepoint_undo(replay->store, NULL);
+    return undone == 0 ? STORE_E_EVENT : undone;
+}
+
+static int apply_record(struct replay *replay, const struct journal_record *record)
+{
+    int r = STORE_E_EVENT;
+
+    for (unsigned i = 0; r == STORE_E_EVENT && i < ALONE_ATTEMPTS; i++) {
+        r = apply_alone(replay, record);
+    }
+    return r == STORE_E_EVENT ? set_aside(replay, record) : r;
+}
+
+static int commit(struct replay *replay)
+{
+    uint64_t safe_seq; /* not told to the journal: it is not started yet */
+
+    int r = store_commit(replay->store, replay->err);
+    replay->events = replay->bytes = 0;
+    if (r == 0 && store_wal_bytes(replay->store) > REPLAY_WAL_MAX) {
+        r = store_checkpoint(replay->store, &safe_seq, replay->err);
+    }
+    return r;
+}
+
+static int replay_record(struct replay *replay, const struct journal_record *record)
+{
+    int r = replay->events == 0 ? store_begin(replay->store, replay->err) : 0;
+    if (r != 0) {
+        return r;
+    }
+    r = apply_record(replay, record);
+    if (r != 0) {
+        store_rollback(replay->store);
+        replay->events = 0;
+        return r;
+    }
+    replay->applied++;
+    replay->events++;
+    replay->bytes += record->payload_size;
+    return replay->events < REPLAY_EVENTS_MAX && replay->bytes < REPLAY_BYTES_MAX ? 0
+                                                                                  : commit(replay);
+}
+
+static int replay_record_cb(void *arg, const struct journal_record *record)
+{
+    return replay_record(arg, record);
+}
+
+int replay_journal(struct store *store, struct journal *journal, struct log *log, struct error *err)
+{
+    struct error own = {0};
+    struct replay replay = {
+        .store = store, .journal = journal, .log = log, .err = err != NULL ? err : &own};
+    struct journal_stats stats;
+
+    journal_stats(journal, &stats);
+    int r = check_fit(store, &stats, replay.err);
+    if (r == 0) {
+        r = journal_replay(journal, store_applied_seq(store), replay_record_cb, &replay,
+                           replay.err);
+    }
+    if (replay.events > 0) {
+        if (r == 0) {
+            r = commit(&replay);
+        } else {
+            store_rollback(store);
+        }
+    }
+    if (r == 0 && replay.applied > 0) {
+        log_write(log, LOG_LEVEL_INFO, "store-replayed",
+                  "%" PRIu64 " events of the journal were applied to %s, %" PRIu64
+                  " of them set aside",
+                  replay.applied, store_path(store), replay.set_aside);
+    }
+    return r;
+}

@@ -1,0 +1,47 @@
+/* store_apply.h - one event on its way into the store: what the files of applying share. */
+#ifndef MEMFERRY_STORE_APPLY_H
+#define MEMFERRY_STORE_APPLY_H
+
+#include "broker/store_internal.h"
+
+/* XXH3-128: fast enough for every content, and nobody's proof of anything. Who could make two
+ * contents collide is the owner of both. */
+#define HASH_SIZE 16
+
+struct store_event {
+    const struct journal_record *record;
+    struct event event;
+    uint8_t key[HASH_SIZE]; /* of the event; valid with an event_id */
+    bool exists;            /* the memory, maybe as a tombstone */
+    int64_t rowid;
+    uint64_t version; /* before the event */
+    uint8_t content_hash[HASH_SIZE];
+    struct unpack_slice old_tags;
+    bool was_deleted;
+    struct memory_state state;
+};
+
+/* STORE_E_EVENT with a text that names the event. */
+int store_refuse_event(const struct store_event *apply, struct error *err, const char *why);
+
+/* ---- store_key.c: repeats ---- */
+
+void store_hash_content(const struct event_text *content, uint8_t ret_hash[HASH_SIZE]);
+/* Adds the event's key, or finds the first receipt of it: *ret_first_seq, 0 for what is new. One
+ * statement for what is no repeat. */
+int store_key_claim(struct store *store, struct store_event *apply, uint64_t *ret_first_seq,
+                    struct error *err);
+/* Takes back what was claimed: a refused event leaves no key. */
+int store_key_drop(struct store *store, struct store_event *apply, struct error *err);
+/* Makes the claimed key answer with another seq. */
+int store_key_move(struct store *store, struct store_event *apply, uint64_t seq, struct error *err);
+
+/* ---- store_write.c: the new state ---- */
+
+/* Decides on the vector of the new state, and keeps a new one. */
+int store_write_vector(struct store *store, struct store_event *apply,
+                       const struct memory_change *change, bool content_changed, struct error *err);
+/* Completes the state from the record, and writes event, memory and tags. */
+int store_write_state(struct store *store, struct store_event *apply, struct error *err);
+
+#endif
