@@ -5,9 +5,9 @@
 #include "client/wire/rpc.h"
 
 #include <errno.h>
+#include <string.h>
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
 size_t base64_encode(const void *data, size_t size, char *out)
 {
     const uint8_t *bytes = data;
@@ -15,13 +15,16 @@ size_t base64_encode(const void *data, size_t size, char *out)
 
     for (size_t i = 0; i < size; i += 3) {
         size_t left = size - i;
+        size_t padding = left < 3 ? 3 - left : 0;
         uint32_t triple = (uint32_t)bytes[i] << 16;
         triple |= left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0;
         triple |= left > 2 ? bytes[i + 2] : 0;
-        *at++ = alphabet[triple >> 18];
-        *at++ = alphabet[triple >> 12 & 63];
-        *at++ = left > 1 ? alphabet[triple >> 6 & 63] : '=';
-        *at++ = left > 2 ? alphabet[triple & 63] : '=';
+        at[0] = alphabet[triple >> 18];
+        at[1] = alphabet[triple >> 12 & 63];
+        at[2] = alphabet[triple >> 6 & 63];
+        at[3] = alphabet[triple & 63];
+        memset(at + 4 - padding, '=', padding);
+        at += 4;
     }
     *at = '\0';
     return (size_t)(at - out);

@@ -10,8 +10,10 @@
 
 #include <msgpack.h>
 
+#include <endian.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct msgpack_head {
     msgpack_object_type type; /* MSGPACK_OBJECT_EXT: ext types and the reserved byte */
@@ -19,14 +21,26 @@ struct msgpack_head {
     uint64_t argument;        /* the value's bits, or a count of bytes, elements or pairs */
 };
 
+/* `width` is 1, 2, 4 or 8. */
 static inline uint64_t head_argument(const uint8_t *bytes, unsigned width)
 {
-    uint64_t value = 0;
+    uint16_t two;
+    uint32_t four;
+    uint64_t eight;
 
-    for (unsigned i = 0; i < width; i++) {
-        value = value << 8 | bytes[i];
+    switch (width) {
+    case 1:
+        return bytes[0];
+    case 2:
+        memcpy(&two, bytes, sizeof two);
+        return be16toh(two);
+    case 4:
+        memcpy(&four, bytes, sizeof four);
+        return be32toh(four);
+    default:
+        memcpy(&eight, bytes, sizeof eight);
+        return be64toh(eight);
     }
-    return value;
 }
 
 /* Gives a signed value its sign back, and the type that goes with it. */

@@ -31,14 +31,22 @@ void json_parser_deinit(struct json_parser *parser);
 int json_peek(struct json_parser *parser);
 /* One whole value. */
 bool json_parse_value(struct json_parser *parser, msgpack_object *ret_object);
+/* Behind the opening quote. */
+bool json_parse_string(struct json_parser *parser, msgpack_object_str *ret_text);
+/* Before '[' or '{'. */
+bool json_parse_container(struct json_parser *parser, char opening, msgpack_object *ret_object);
 /* `at` is behind a '{' or a member of that object: 1 with the next key (the value follows), 0 when
  * the object ended, -1 when the syntax is lost. */
 int json_next_key(struct json_parser *parser, bool first, msgpack_object_str *ret_key);
 
 /* The syntax is lost, at `at`. Returns false. */
 bool json_lost(struct json_parser *parser, const char *what);
+/* Ends parsing with the failure that was filled in. Returns false. */
+bool json_end(struct json_parser *parser, enum rpc_code code);
 /* Parsing ends for want of memory. Returns false. */
 bool json_no_memory(struct json_parser *parser);
+/* Keeps what a check said about the value at `where`; nothing was wrong before. */
+void json_note(struct json_parser *parser, const char *where, enum rpc_code code);
 /* Notes a flaw of the value that begins at `where`. */
 void json_flaw(struct json_parser *parser, const char *where, const char *what);
 

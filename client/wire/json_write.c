@@ -116,11 +116,9 @@ static int write_float(msgpack_sbuffer *out, double value, bool is_float32)
     if (!isfinite(value)) {
         return -EBADMSG;
     }
-    shortest(value, is_float32, text, sizeof text - 2);
-    if (strpbrk(text, ".e") == NULL) {
-        strcat(text, ".0");
-    }
-    return write_literal(out, text);
+    shortest(value, is_float32, text, sizeof text);
+    int r = write_literal(out, text);
+    return r == 0 && strpbrk(text, ".e") == NULL ? write_literal(out, ".0") : r;
 }
 
 static int write_integer(msgpack_sbuffer *out, const msgpack_object *object)

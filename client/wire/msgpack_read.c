@@ -191,7 +191,7 @@ enum rpc_code msgpack_read_value(struct msgpack_reader *reader, msgpack_object *
 enum rpc_code msgpack_read_array(struct msgpack_reader *reader, const char *otherwise,
                                  uint32_t *ret_count)
 {
-    struct msgpack_head head;
+    struct msgpack_head head = {.type = MSGPACK_OBJECT_NIL};
     enum rpc_code code = read_head(reader, &head);
 
     if (code != RPC_OK) {

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* 0 or -ENOMEM. */
 static inline int out_write(msgpack_sbuffer *out, const void *data, size_t size)
@@ -56,6 +57,16 @@ static inline size_t head_put_map(uint8_t *to, uint32_t count)
         return head_put(to, (uint8_t)(0x80 | count), 0, 0);
     }
     return count <= 0xffff ? head_put(to, 0xde, count, 2) : head_put(to, 0xdf, count, 4);
+}
+
+/* NUL-terminated text as a MessagePack string. */
+static inline int out_str(msgpack_sbuffer *out, const char *text)
+{
+    uint8_t head[5];
+    size_t size = strlen(text);
+    int r = out_write(out, head, head_put_str(head, (uint32_t)size));
+
+    return r == 0 ? out_write(out, text, size) : r;
 }
 
 #endif

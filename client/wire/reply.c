@@ -5,13 +5,11 @@
  * Results come as MessagePack bytes. For MessagePack they are copied behind a few bytes of head;
  * for JSON they are read into a tree and written as text, the way of people and not the fast one.
  */
+#include "client/wire/error_map.h"
 #include "client/wire/json_write.h"
 #include "client/wire/msgpack_read.h"
 #include "client/wire/out.h"
-#include "client/wire/utf8.h"
 
-#include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 #define ZONE_CHUNK_SIZE 8192
@@ -100,102 +98,14 @@ int rpc_reply(msgpack_sbuffer *out, const struct rpc_id *id, const void *result,
     return undo_if_failed(out, before, r);
 }
 
-static int pack_head(msgpack_sbuffer *out, const uint8_t *head, size_t size)
-{
-    return out_write(out, head, size);
-}
-
-static int pack_text(msgpack_sbuffer *out, const char *text)
-{
-    uint8_t head[5];
-    size_t size = strlen(text);
-    int r = pack_head(out, head, head_put_str(head, (uint32_t)size));
-
-    return r == 0 ? out_write(out, text, size) : r;
-}
-
-/* Text that others put together: whatever is not UTF-8 in it is shown as '?'. */
-static int pack_foreign_text(msgpack_sbuffer *out, const char *text, size_t capacity)
-{
-    char clean[sizeof((struct rpc_failure *)NULL)->text];
-    size_t size = strnlen(text, capacity);
-
-    assert(capacity <= sizeof clean);
-    size = size < sizeof clean ? size : sizeof clean - 1;
-    size = utf8_whole(text, size);
-    for (size_t at = 0; at < size;) {
-        size_t step = utf8_character(text + at, size - at);
-        if (step == 0) {
-            clean[at++] = '?';
-            continue;
-        }
-        memcpy(clean + at, text + at, step);
-        at += step;
-    }
-    clean[size] = '\0';
-    return pack_text(out, clean);
-}
-
-/* A negative integer of at most 16 bits, as all codes are. */
-static int pack_code(msgpack_sbuffer *out, enum rpc_code code)
-{
-    uint8_t bytes[3] = {0xd1, (uint8_t)((unsigned)code >> 8), (uint8_t)code};
-
-    return out_write(out, bytes, sizeof bytes);
-}
-
-/* The caller's map with "field" added. */
-static int pack_data(msgpack_sbuffer *out, const struct rpc_failure *failure, const uint8_t *data,
-                     size_t data_size)
-{
-    struct msgpack_head map = {.type = MSGPACK_OBJECT_MAP, .size = 0, .argument = 0};
-    bool with_field = failure->field[0] != '\0';
-    uint8_t head[5];
-
-    if (data_size > 0 &&
-        (!msgpack_head_read(&map, data, data_size) || map.type != MSGPACK_OBJECT_MAP)) {
-        return -EBADMSG;
-    }
-    int r = pack_head(out, head, head_put_map(head, (uint32_t)map.argument + with_field));
-    if (r == 0 && data_size > map.size) {
-        r = out_write(out, data + map.size, data_size - map.size);
-    }
-    if (r == 0 && with_field) {
-        r = pack_text(out, "field");
-        r = r == 0 ? pack_foreign_text(out, failure->field, sizeof failure->field) : r;
-    }
-    return r;
-}
-
-/* {"code", "name", "message", "data"?} */
-static int pack_error(msgpack_sbuffer *out, const struct rpc_failure *failure, const void *data,
-                      size_t data_size)
-{
-    bool with_data = data_size > 0 || failure->field[0] != '\0';
-    uint8_t head[5];
-    int r = pack_head(out, head, head_put_map(head, with_data ? 4 : 3));
-
-    r = r == 0 ? pack_text(out, "code") : r;
-    r = r == 0 ? pack_code(out, failure->code) : r;
-    r = r == 0 ? pack_text(out, "name") : r;
-    r = r == 0 ? pack_text(out, rpc_code_name(failure->code)) : r;
-    r = r == 0 ? pack_text(out, "message") : r;
-    r = r == 0 ? pack_foreign_text(out, failure->text, sizeof failure->text) : r;
-    if (r == 0 && with_data) {
-        r = pack_text(out, "data");
-        r = r == 0 ? pack_data(out, failure, data, data_size) : r;
-    }
-    return r;
-}
-
-static int msgpack_error(msgpack_sbuffer *out, const struct rpc_id *id,
-                         const struct rpc_failure *failure, const void *data, size_t data_size)
+static int msgerror_map_write(msgpack_sbuffer *out, const struct rpc_id *id,
+                              const struct rpc_failure *failure, const void *data, size_t data_size)
 {
     static const uint8_t nil = NIL;
     uint8_t head[8];
     int r = out_write(out, head, reply_head(head, id));
 
-    r = r == 0 ? pack_error(out, failure, data, data_size) : r;
+    r = r == 0 ? error_map_write(out, failure, data, data_size) : r;
     return r == 0 ? out_write(out, &nil, 1) : r;
 }
 
@@ -205,7 +115,7 @@ static int json_error(msgpack_sbuffer *out, const struct rpc_id *id,
     msgpack_sbuffer error;
 
     msgpack_sbuffer_init(&error);
-    int r = pack_error(&error, failure, data, data_size);
+    int r = error_map_write(&error, failure, data, data_size);
     r = r == 0 ? json_reply(out, id, ",\"error\":", error.data, error.size) : r;
     msgpack_sbuffer_destroy(&error);
     return r;
@@ -216,7 +126,7 @@ int rpc_error(msgpack_sbuffer *out, const struct rpc_id *id, const struct rpc_fa
 {
     size_t before = out->size;
     int r = id->encoding == WIRE_JSON ? json_error(out, id, failure, data, data_size)
-                                      : msgpack_error(out, id, failure, data, data_size);
+                                      : msgerror_map_write(out, id, failure, data, data_size);
 
     return undo_if_failed(out, before, r);
 }
@@ -237,7 +147,7 @@ static int pack_call(msgpack_sbuffer *out, const char *method, const void *param
                      size_t params_size)
 {
     static const uint8_t array_of_one = 0x91;
-    int r = pack_text(out, method);
+    int r = out_str(out, method);
 
     r = r == 0 ? out_write(out, &array_of_one, 1) : r;
     return r == 0 ? out_write(out, params, params_size) : r;

@@ -154,4 +154,4 @@ const char *scan_status_text(enum scan_status status)
     }
     return "unknown";
 }
-_Static_assert(WIRE_FRAME_MAX == 4u << 20 && WIRE_DEPTH_MAX == 32, "the texts name the bounds");
+_Static_assert(WIRE_FRAME_MAX == 4194304 && WIRE_DEPTH_MAX == 32, "the texts name the bounds");

@@ -61,20 +61,13 @@ size_t utf8_character(const char *text, size_t size)
     return 0;
 }
 
-/* The bytes at the start, in eights, that are ASCII and not NUL. */
-static size_t plain_prefix(const char *text, size_t size)
+/* Eight ASCII bytes, none of them NUL. */
+static bool eight_plain(const char *text)
 {
-    size_t at = 0;
+    uint64_t word;
 
-    while (size - at >= 8) {
-        uint64_t word;
-        memcpy(&word, text + at, sizeof word);
-        if (((word | (word - LOW_BITS)) & HIGH_BITS) != 0) {
-            break;
-        }
-        at += 8;
-    }
-    return at;
+    memcpy(&word, text, sizeof word);
+    return ((word | (word - LOW_BITS)) & HIGH_BITS) == 0;
 }
 
 static bool check(const char *text, size_t size, bool nul_allowed)
@@ -82,12 +75,18 @@ static bool check(const char *text, size_t size, bool nul_allowed)
     size_t at = 0;
 
     while (at < size) {
-        at += plain_prefix(text + at, size - at);
-        if (at == size) {
-            break;
+        if (size - at >= 8 && eight_plain(text + at)) {
+            at += 8;
+            continue;
+        }
+        if (size - at < 8 && size >= 8 && eight_plain(text + size - 8)) {
+            return true; /* looked at again, some of them: quicker than one by one */
+        }
+        if (text[at] == '\0' && !nul_allowed) {
+            return false;
         }
         size_t step = utf8_character(text + at, size - at);
-        if (step == 0 || (text[at] == '\0' && !nul_allowed)) {
+        if (step == 0) {
             return false;
         }
         at += step;

@@ -134,8 +134,7 @@ static void test_what_is_not_json_is_refused(void **state)
         "\"\xff\"",
         "\"\xc0\x80\"",
         "\"\xed\xa0\x80\"",
-        "\xef\xbb\xbf"
-        "1",
+        "\xef\xbb\xbf[]",
         "[",
         "]",
         "[1",
