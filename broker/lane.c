@@ -15,6 +15,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,8 +39,9 @@ static struct lane *lane_free(struct lane *lane)
 
 static void take_options(struct lane *lane, const struct lane_options *options)
 {
-    uint32_t batch = options->batch != 0 ? options->batch : LANE_BATCH_DEFAULT;
+    uint32_t batch = options->batch != 0 ? options->batch : plugin_batch(lane->plugin);
 
+    batch = batch != 0 ? batch : LANE_BATCH_DEFAULT;
     snprintf(lane->name, sizeof lane->name, "%s", options->name);
     lane->batch = batch < DELIVERY_BATCH_MAX ? batch : DELIVERY_BATCH_MAX;
     lane->batch_bytes = options->batch_bytes != 0 ? options->batch_bytes : LANE_BATCH_BYTES;
@@ -71,9 +73,9 @@ static struct lane *lane_new(const struct lane_options *options, struct plugin *
         return NULL;
     }
     init_waiting(lane);
-    take_options(lane, options);
     lane->plugin = plugin;
     lane->table = plugin_table(plugin);
+    take_options(lane, options);
     lane->store_path = strdup(options->store_path);
     lane->delivery = delivery_new(lane->batch);
     circuit_init(&lane->circuit, clock_monotonic_ms());
@@ -82,6 +84,23 @@ static struct lane *lane_new(const struct lane_options *options, struct plugin *
     snprintf(lane->status.name, sizeof lane->status.name, "%s", lane->name);
     snprintf(lane->status.plugin, sizeof lane->status.plugin, "%s", lane->table->name);
     return lane->store_path == NULL || lane->delivery == NULL ? lane_free(lane) : lane;
+}
+
+/* Signals are the loop's: a plugin's calls are not interrupted by them. */
+static int start_thread(struct lane *lane)
+{
+    sigset_t all, before;
+    char name[16];
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = pthread_create(&lane->thread, NULL, lane_thread, lane);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failed == 0) {
+        snprintf(name, sizeof name, "lane:%.10s", lane->name);
+        pthread_setname_np(lane->thread, name);
+    }
+    return -failed;
 }
 
 int lane_start(struct lane **ret, const struct lane_options *options, struct plugin *plugin,
@@ -103,11 +122,11 @@ int lane_start(struct lane **ret, const struct lane_options *options, struct plu
         lane_free(lane);
         return -ENOTSUP;
     }
-    int failed = pthread_create(&lane->thread, NULL, lane_thread, lane);
-    if (failed != 0) {
-        error_set_errno(err, -failed, "Backend %s: its thread cannot be started", lane->name);
+    int status = start_thread(lane);
+    if (status != 0) {
+        error_set_errno(err, status, "Backend %s: its thread cannot be started", lane->name);
         lane_free(lane);
-        return -failed;
+        return status;
     }
     *ret = lane;
     return 0;
@@ -118,7 +137,7 @@ void lane_stop(struct lane *lane)
     pthread_mutex_lock(&lane->mutex);
     lane->stopping = true;
     if (lane->writing != NULL) {
-        lane_work_hurry(lane->writing);
+        lane_work_hurry(lane->writing, LANE_WRITE_HURRY_MS);
     }
     pthread_cond_signal(&lane->woken);
     pthread_mutex_unlock(&lane->mutex);
@@ -288,7 +307,7 @@ int lane_write(struct lane *lane, struct lane_work *work, struct error *err)
     pthread_mutex_lock(&lane->mutex);
     lane->writing = work;
     if (lane->stopping) {
-        lane_work_hurry(work);
+        lane_work_hurry(work, LANE_WRITE_HURRY_MS);
     }
     pthread_mutex_unlock(&lane->mutex);
     lane_work_submit(work, lane->applier);

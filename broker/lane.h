@@ -54,7 +54,7 @@ struct lane_status {
 struct lane_options {
     const char *name; /* the backend's */
     const char *store_path;
-    uint32_t batch;                          /* memories to a call; 0: 100 */
+    uint32_t batch;                          /* memories to a call; 0: the plugin's own, or 100 */
     size_t batch_bytes;                      /* 0: 8 MiB */
     int64_t max_age_ms;                      /* 0: never */
     uint32_t backoff_min_ms, backoff_max_ms; /* 0: 1 s, 10 min */

@@ -71,9 +71,6 @@ static int probe_instance(struct lane *lane, struct error *err)
 {
     struct memferry_reason why = {0};
 
-    if (lane->table->probe == NULL) {
-        return 0;
-    }
     if (!lane_enter_call(lane, LANE_CALL_WORK)) {
         return -ECANCELED;
     }

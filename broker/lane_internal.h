@@ -18,9 +18,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LANE_BATCH_DEFAULT 100
-#define LANE_BATCH_BYTES   (8u << 20)
-#define LANE_JOIN_MS       10000
+#define LANE_BATCH_DEFAULT  100
+#define LANE_BATCH_BYTES    (8u << 20)
+#define LANE_JOIN_MS        10000
+#define LANE_WRITE_HURRY_MS 2000 /* a lane that stops waits no longer for the store */
 /* A wait for the wall clock is cut here, so that a clock that was set is noticed. */
 #define LANE_WALL_WAIT_MAX_MS 60000
 

@@ -120,9 +120,10 @@ void lane_work_submit(struct lane_work *work, struct applier *applier)
     applier_submit(applier, &work->work);
 }
 
-void lane_work_hurry(struct lane_work *work)
+void lane_work_hurry(struct lane_work *work, int64_t left_ms)
 {
     pthread_mutex_lock(&work->mutex);
+    work->left_ms = work->hurry ? work->left_ms : left_ms;
     work->hurry = true;
     pthread_cond_broadcast(&work->changed);
     pthread_mutex_unlock(&work->mutex);
@@ -147,7 +148,7 @@ int lane_work_await(struct lane_work *work, struct error *err)
     while (!work->written && !work->hurry) {
         pthread_cond_wait(&work->changed, &work->mutex);
     }
-    struct timespec deadline = deadline_in(LANE_WORK_HURRY_MS);
+    struct timespec deadline = deadline_in(work->left_ms);
     while (!work->written && waited == 0) {
         waited = pthread_cond_timedwait(&work->changed, &work->mutex, &deadline);
     }

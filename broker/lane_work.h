@@ -5,9 +5,9 @@
  * lane_work_let_go (lane_write in lane.c is these three).
  *
  * Failure modes: the store's error is passed on. A lane that is asked to stop while it waits
- * (lane_work_hurry) gives up after LANE_WORK_HURRY_MS with -ECANCELED: the work then belongs to the
- * applier alone, which writes it or not. Either is right: a batch without its outcomes is delivered
- * once more.
+ * (lane_work_hurry) gives up after the time it is left with -ECANCELED: the work then belongs to
+ * the applier alone, which writes it or not. Either is right: a batch without its outcomes is
+ * delivered once more.
  */
 #ifndef MEMFERRY_LANE_WORK_H
 #define MEMFERRY_LANE_WORK_H
@@ -20,8 +20,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#define LANE_WORK_HURRY_MS 2000
 
 enum lane_work_kind { LANE_WORK_ENSURE = 1, LANE_WORK_PROGRESS, LANE_WORK_PAUSE };
 
@@ -39,6 +37,7 @@ struct lane_work {
     pthread_cond_t changed;
     unsigned holders; /* the lane and the applier; the last one frees */
     bool hurry, written;
+    int64_t left_ms; /* with hurry */
     int status;
     struct error err;
 };
@@ -57,7 +56,8 @@ void lane_work_submit(struct lane_work *work, struct applier *applier);
 int lane_work_await(struct lane_work *work, struct error *err);
 /* After lane_work_submit, once: the work is the applier's alone, or freed. */
 void lane_work_let_go(struct lane_work *work);
-/* Any thread that knows the lane has not let go: the wait should not take long any more. */
-void lane_work_hurry(struct lane_work *work);
+/* Any thread, before the lane lets go: the wait may go on for left_ms at most. The first one
+ * counts. */
+void lane_work_hurry(struct lane_work *work, int64_t left_ms);
 
 #endif

@@ -1,0 +1,176 @@
+/* scripted.c - the plugin of scripted.h. Built as plugins are: against the public header alone. */
+#include "scripted.h"
+
+#include <memferry/plugin.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct scripted_instance {
+    const struct memferry_host *host;
+    struct scripted *control;
+    char password[64];
+};
+
+static int scripted_open(const struct memferry_host *host, void **self)
+{
+    struct scripted_instance *instance = calloc(1, sizeof *instance);
+    const char *control = host->option(host, "control");
+    void *address = NULL;
+
+    if (instance == NULL || control == NULL || sscanf(control, "%p", &address) != 1) {
+        free(instance);
+        return -EINVAL;
+    }
+    const char *password = host->secret(host, "password", NULL, NULL);
+    snprintf(instance->password, sizeof instance->password, "%s", password ? password : "");
+    instance->host = host;
+    instance->control = address;
+    pthread_mutex_lock(&instance->control->mutex);
+    instance->control->opens++;
+    bool fails = instance->control->open_fails;
+    pthread_mutex_unlock(&instance->control->mutex);
+    if (fails) {
+        free(instance);
+        return -EACCES;
+    }
+    *self = instance;
+    return 0;
+}
+
+static void scripted_close(void *self)
+{
+    struct scripted_instance *instance = self;
+
+    pthread_mutex_lock(&instance->control->mutex);
+    instance->control->closes++;
+    pthread_mutex_unlock(&instance->control->mutex);
+    free(instance);
+}
+
+static int scripted_probe(void *self, struct memferry_reason *why)
+{
+    struct scripted_instance *instance = self;
+    struct scripted *control = instance->control;
+    int status = 0;
+
+    pthread_mutex_lock(&control->mutex);
+    control->probes++;
+    if (control->probe_fails) {
+        snprintf(why->text, sizeof why->text, "%s",
+                 control->probe_reason != NULL ? control->probe_reason : "The backend is away.");
+        status = -ECONNREFUSED;
+    } else if (control->password != NULL && strcmp(control->password, instance->password) != 0) {
+        snprintf(why->text, sizeof why->text, "The backend refused the password.");
+        status = -EACCES;
+    }
+    pthread_mutex_unlock(&control->mutex);
+    return status;
+}
+
+static void note(struct scripted *control, const struct memferry_memory *memory, size_t n)
+{
+    if (control->taped < SCRIPTED_TAPE_MAX) {
+        struct scripted_entry *entry = &control->tape[control->taped++];
+
+        snprintf(entry->id, sizeof entry->id, "%s", memory->id.data);
+        snprintf(entry->content, sizeof entry->content, "%s", memory->content.data);
+        entry->version = memory->version;
+        entry->deleted = memory->deleted_ms != 0;
+        entry->of = n;
+    }
+}
+
+static void say(struct memferry_outcome *outcome, enum memferry_verdict verdict,
+                enum memferry_blame blame, const char *what, const char *id)
+{
+    outcome->verdict = verdict;
+    outcome->blame = blame;
+    snprintf(outcome->reason.text, sizeof outcome->reason.text, "%s\n%s", what, id);
+}
+
+static void answer(const struct scripted *control, const char *id, struct memferry_outcome *outcome)
+{
+    if (control->down || (id[0] == SCRIPTED_DOWN && !control->healed)) {
+        say(outcome, MEMFERRY_RETRY, MEMFERRY_BLAME_BACKEND, "The backend is down:", id);
+        outcome->retry_after_ms = control->asked_ms;
+    } else if (id[0] == SCRIPTED_RETRY && !control->healed) {
+        say(outcome, MEMFERRY_RETRY, MEMFERRY_BLAME_RECORD, "Not now:", id);
+        outcome->retry_after_ms = control->retry_after_ms;
+    } else if (id[0] == SCRIPTED_REJECT && !control->healed) {
+        say(outcome, MEMFERRY_REJECT, MEMFERRY_BLAME_RECORD, "Never:", id);
+    } else {
+        outcome->verdict = MEMFERRY_DONE;
+        outcome->superseded = id[0] == SCRIPTED_SUPERSEDED;
+    }
+}
+
+/* Waits as long as the test holds the call. Every wait wakes up by a descriptor. */
+static void wait_while_held(const struct scripted_instance *instance, bool held, bool deaf)
+{
+    struct pollfd fds[] = {{.fd = instance->control->go_fd, .events = POLLIN},
+                           {.fd = instance->host->wake_fd, .events = POLLIN}};
+    uint64_t one = 1;
+
+    if (write(instance->control->called_fd, &one, sizeof one) != (ssize_t)sizeof one) {
+        abort();
+    }
+    if (held) {
+        poll(fds, deaf ? 1 : 2, -1);
+    }
+}
+
+static void scripted_deliver(void *self, const struct memferry_memory *memories, size_t n,
+                             struct memferry_outcome *outcomes)
+{
+    struct scripted_instance *instance = self;
+    struct scripted *control = instance->control;
+    bool poisoned = false;
+
+    pthread_mutex_lock(&control->mutex);
+    control->calls++;
+    for (size_t i = 0; i < n; i++) {
+        note(control, &memories[i], n);
+        poisoned |= memories[i].id.data[0] == SCRIPTED_POISON && !control->healed;
+    }
+    bool hold = control->hold, deaf = control->deaf;
+    pthread_mutex_unlock(&control->mutex);
+    wait_while_held(instance, hold, deaf);
+    if (hold && instance->host->cancelled(instance->host)) {
+        return; /* an outcome left alone is a RETRY */
+    }
+    pthread_mutex_lock(&control->mutex);
+    for (size_t i = 0; i < n; i++) {
+        if (poisoned) {
+            say(&outcomes[i], MEMFERRY_REJECT, MEMFERRY_BLAME_BATCH, "Poison with",
+                memories[i].id.data);
+        } else {
+            answer(control, memories[i].id.data, &outcomes[i]);
+        }
+    }
+    pthread_mutex_unlock(&control->mutex);
+}
+
+static const struct memferry_option options[] = {
+    {.name = "control", .type = MEMFERRY_OPTION_STRING, .required = true, .help = "an address"},
+    {.name = "password", .type = MEMFERRY_OPTION_SECRET, .help = "what probe compares"},
+    {0},
+};
+
+__attribute__((visibility("default"))) extern const struct memferry_plugin memferry_plugin;
+const struct memferry_plugin memferry_plugin = {
+    .abi = MEMFERRY_PLUGIN_ABI,
+    .size = sizeof(struct memferry_plugin),
+    .name = "scripted",
+    .version = "1",
+    .summary = "answers as the test says",
+    .options = options,
+    .open = scripted_open,
+    .close = scripted_close,
+    .probe = scripted_probe,
+    .deliver = scripted_deliver,
+};
