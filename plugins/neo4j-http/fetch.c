@@ -72,6 +72,11 @@ static int give_page(struct fetch *f, const struct neo4j_reply *reply)
     for (size_t i = 0; i < neo4j_reply_count(reply) && r == 0; i++) {
         const json_t *node = json_array_get(neo4j_reply_row(reply, i), 0);
         r = memory_read(node, f->fn, f->arg);
+        if (r < 0) {
+            f->graph->host->log(f->graph->host, MEMFERRY_LOG_ERROR,
+                                "fetch: the memory behind \"%s\" could not be taken: %s", f->after,
+                                strerror(-r));
+        }
         if (r == 0) {
             f->given++;
             r = remember(f, node);

@@ -160,13 +160,23 @@ static int compare_props(const void *left, const void *right)
     return strcmp(a->name.data, b->name.data);
 }
 
+static bool has_prop(const struct read_memory *read, struct memferry_string name)
+{
+    for (size_t i = 0; i < read->memory.prop_count; i++) {
+        if (strcmp(read->props[i].name.data, name.data) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Adds one prop, if the node has it. */
 static int read_prop(struct read_memory *read, const json_t *node, struct memferry_string name)
 {
     const json_t *value = json_object_get(node, name.data);
     struct memferry_prop prop = {.name = name};
 
-    if (value == NULL || is_field_name(name)) {
+    if (value == NULL || is_field_name(name) || has_prop(read, name)) {
         return 0;
     }
     if (json_is_array(value)) {
