@@ -15,54 +15,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- lists ---- */
-
-void journal_list_push(struct journal_list *list, struct journal_record *record)
-{
-    record->next = NULL;
-    if (list->tail != NULL) {
-        list->tail->next = record;
-    } else {
-        list->head = record;
-    }
-    list->tail = record;
-    list->count++;
-    list->bytes += record->payload_size;
-}
-
-struct journal_record *journal_list_pop(struct journal_list *list)
-{
-    struct journal_record *record = list->head;
-
-    if (record == NULL) {
-        return NULL;
-    }
-    list->head = record->next;
-    if (list->head == NULL) {
-        list->tail = NULL;
-    }
-    list->count--;
-    list->bytes -= record->payload_size;
-    record->next = NULL;
-    return record;
-}
-
-void journal_list_append(struct journal_list *list, struct journal_list *more)
-{
-    if (more->head == NULL) {
-        return;
-    }
-    if (list->tail != NULL) {
-        list->tail->next = more->head;
-    } else {
-        list->head = more->head;
-    }
-    list->tail = more->tail;
-    list->count += more->count;
-    list->bytes += more->bytes;
-    *more = (struct journal_list){0};
-}
-
 /* ---- open and close ---- */
 
 static void queue_init(struct journal_queue *queue)

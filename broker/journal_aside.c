@@ -5,7 +5,7 @@
  * as they lay, so that segment_salvage_next finds in it what it found in the segment. Its name is
  * made of the seqs that are missing: the same damage, met at the next start, is known already.
  */
-#include "broker/journal_internal.h"
+#include "broker/journal_recovery.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -6,7 +6,8 @@
  * write, and recovery reads what the disk holds, never pages that a failed sync left behind.
  * Elsewhere (older tmpfs) the page cache is used; every promise rests on the fdatasync either way.
  */
-#include "broker/journal_internal.h"
+#include "broker/journal_disk.h"
+#include "broker/segment.h"
 
 #include <assert.h>
 #include <errno.h>

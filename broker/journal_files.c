@@ -8,7 +8,7 @@
  * groups; one without any is renamed to NAME.bad. Two journals in one directory, a newer format, or
  * a lone segment whose header is lost, are for a person to decide: refused.
  */
-#include "broker/journal_internal.h"
+#include "broker/journal_recovery.h"
 
 #include <dirent.h>
 #include <errno.h>

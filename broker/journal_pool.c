@@ -5,7 +5,7 @@
  * removed, oldest first: were a later one overwritten before an earlier, a crash would leave a hole
  * between those that remain.
  */
-#include "broker/journal_internal.h"
+#include "broker/journal_pool.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -5,7 +5,7 @@
  * event has. So the next header decides about the end of a segment: what it holds from that seq on
  * was cut when the next one was begun, and what it lacks below that seq was lost.
  */
-#include "broker/journal_internal.h"
+#include "broker/journal_recovery.h"
 
 #include <assert.h>
 #include <errno.h>

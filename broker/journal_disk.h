@@ -1,0 +1,36 @@
+/* journal_disk.h - the calls that change the disk, replaceable by tests. */
+#ifndef MEMFERRY_JOURNAL_DISK_H
+#define MEMFERRY_JOURNAL_DISK_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define JOURNAL_NAME_MAX 64
+
+/* Each answers with a negative errno when it fails. Embedded by a test's own state. */
+struct journal_disk {
+    int (*open)(const struct journal_disk *, int dir_fd, const char *name, int flags);
+    ssize_t (*pwrite)(const struct journal_disk *, int fd, const void *bytes, size_t size,
+                      off_t offset);
+    int (*fdatasync)(const struct journal_disk *, int fd);
+    int (*reserve)(const struct journal_disk *, int fd, off_t size);
+};
+
+extern const struct journal_disk journal_disk_real;
+
+/* Opens past the page cache where the file system can, so that what is read is what the disk holds;
+ * else as usual. `bytes` of the calls below are aligned to SEGMENT_BLOCK. */
+int disk_open(const struct journal_disk *disk, int dir_fd, const char *name, int flags,
+              int *ret_fd);
+int disk_write(const struct journal_disk *disk, int fd, const uint8_t *bytes, size_t size,
+               off_t offset);
+/* Reads up to size bytes, in whole blocks, from the beginning; `bytes` is from disk_alloc. Blocks
+ * that cannot be read become zeros. */
+int disk_read(int fd, uint8_t *bytes, size_t size, size_t *ret_size);
+int disk_sync_dir(int dir_fd);
+/* Makes a zeroed segment under `name`, durable. */
+int disk_make_blank(const struct journal_disk *disk, int dir_fd, const char *name, uint64_t bytes);
+uint8_t *disk_alloc(size_t bytes); /* NULL: no memory */
+
+#endif
