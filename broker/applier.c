@@ -13,8 +13,7 @@
  *               ├─ an event fails alone ─▶ again, the third time it is skipped
  *               └─ anything else ─▶ failed: all that is queued comes back with -EIO, for ever
  */
-#include "broker/applier.h"
-
+#include "broker/applier_queue.h"
 #include "broker/util/container.h"
 
 #include <assert.h>
@@ -25,8 +24,6 @@
 #include <time.h>
 
 #define BATCH_RECORDS_MAX 2000
-#define BATCH_BYTES_MAX   ((size_t)4 << 20)
-#define BATCH_WORKS_MAX   256
 
 #define RETRY_FULL_MS    1000
 #define CHECKPOINT_BYTES ((uint64_t)16 << 20)
@@ -34,18 +31,6 @@
 #define CHECKPOINT_STEP_BYTES ((uint64_t)1 << 20)
 
 #define ALONE_ATTEMPTS 3
-
-struct work_list {
-    struct applier_work *head, *tail;
-    size_t count;
-};
-
-/* Records and works in one order: a work runs after `position` records. */
-struct queue {
-    struct journal_list records;
-    struct work_list works;
-    uint64_t first; /* position of the first record in the list */
-};
 
 struct applier {
     struct store *store;
@@ -58,10 +43,10 @@ struct applier {
     pthread_mutex_t mutex;
     pthread_cond_t wake;
     /* under the mutex */
-    struct queue queue;
+    struct applier_queue queue;
     bool stopping;
     /* the thread's own */
-    struct queue batch;
+    struct applier_queue batch;
     size_t alone_left; /* records to take one by one, after one of them failed */
     unsigned attempts; /* of the record that is alone now */
     uint64_t next_checkpoint_bytes;
@@ -71,44 +56,6 @@ struct applier {
 static struct change *change_of(struct journal_record *record)
 {
     return container_of(record, struct change, record);
-}
-
-static void push_work(struct work_list *list, struct applier_work *work)
-{
-    work->next = NULL;
-    if (list->tail == NULL) {
-        list->head = work;
-    } else {
-        list->tail->next = work;
-    }
-    list->tail = work;
-    list->count++;
-}
-
-static struct applier_work *pop_work(struct work_list *list)
-{
-    struct applier_work *work = list->head;
-
-    list->head = work->next;
-    if (list->head == NULL) {
-        list->tail = NULL;
-    }
-    list->count--;
-    work->next = NULL;
-    return work;
-}
-
-/* ---- the queue ---- */
-
-static bool queue_is_empty(const struct queue *queue)
-{
-    return queue->records.count == 0 && queue->works.count == 0;
-}
-
-/* The next in line is a work. */
-static bool work_is_next(const struct queue *queue, uint64_t position)
-{
-    return queue->works.head != NULL && queue->works.head->position <= position;
 }
 
 void applier_apply(struct applier *applier, struct journal_list *records)
@@ -122,51 +69,18 @@ void applier_apply(struct applier *applier, struct journal_list *records)
 void applier_submit(struct applier *applier, struct applier_work *work)
 {
     pthread_mutex_lock(&applier->mutex);
-    work->position = applier->queue.first + applier->queue.records.count;
-    work->status = 0;
-    push_work(&applier->queue.works, work);
+    applier_queue_add_work(&applier->queue, work);
     pthread_cond_signal(&applier->wake);
     pthread_mutex_unlock(&applier->mutex);
 }
 
-static bool batch_is_full(const struct queue *batch, size_t records_max)
-{
-    return batch->records.count >= records_max || batch->records.bytes >= BATCH_BYTES_MAX ||
-           batch->works.count >= BATCH_WORKS_MAX;
-}
-
-/* Moves the next batch over. The batch is empty before, but for its position. */
-static void take_batch(struct applier *applier)
-{
-    struct queue *queue = &applier->queue, *batch = &applier->batch;
-    size_t records_max = applier->alone_left > 0 ? 1 : BATCH_RECORDS_MAX;
-
-    batch->first = queue->first;
-    while (!queue_is_empty(queue) && !batch_is_full(batch, records_max)) {
-        if (work_is_next(queue, queue->first)) {
-            push_work(&batch->works, pop_work(&queue->works));
-        } else {
-            journal_list_push(&batch->records, journal_list_pop(&queue->records));
-            queue->first++;
-        }
-    }
-}
-
-/* Puts the batch back before what has come since. */
+/* Puts the batch back, to be taken one by one. */
 static void return_batch(struct applier *applier)
 {
-    struct queue *queue = &applier->queue, *batch = &applier->batch;
-
+    applier->alone_left = applier->batch.records.count;
     pthread_mutex_lock(&applier->mutex);
-    queue->first = batch->first;
-    journal_list_append(&batch->records, &queue->records);
-    queue->records = batch->records;
-    while (queue->works.head != NULL) {
-        push_work(&batch->works, pop_work(&queue->works));
-    }
-    queue->works = batch->works;
+    applier_queue_return(&applier->queue, &applier->batch);
     pthread_mutex_unlock(&applier->mutex);
-    memset(batch, 0, sizeof *batch);
 }
 
 /* ---- telling ---- */
@@ -181,18 +95,17 @@ static void tell_changes(struct applier *applier, struct journal_list *done)
 /* Hands records and works back in the order they came. */
 static void tell_batch(struct applier *applier)
 {
-    struct queue *batch = &applier->batch;
+    struct applier_queue *batch = &applier->batch;
     struct journal_list done = {0};
 
-    while (!queue_is_empty(batch)) {
-        if (work_is_next(batch, batch->first)) {
-            struct applier_work *work = pop_work(&batch->works);
+    while (!applier_queue_is_empty(batch)) {
+        if (applier_queue_work_is_next(batch)) {
+            struct applier_work *work = applier_queue_pop_work(batch);
             tell_changes(applier, &done);
             memset(&done, 0, sizeof done);
             work->done(work, work->status, work->status == 0 ? NULL : &work->error);
         } else {
-            journal_list_push(&done, journal_list_pop(&batch->records));
-            batch->first++;
+            journal_list_push(&done, applier_queue_pop_record(batch));
         }
     }
     tell_changes(applier, &done);
@@ -342,7 +255,6 @@ static void attempt_failed(struct applier *applier, int r, const struct error *e
         return;
     }
     if (r == STORE_E_EVENT && applier->batch.records.count > 1) {
-        applier->alone_left = applier->batch.records.count;
         return_batch(applier);
         return;
     }
@@ -393,19 +305,20 @@ static void checkpoint(struct applier *applier)
 static bool next_batch(struct applier *applier)
 {
     pthread_mutex_lock(&applier->mutex);
-    while (queue_is_empty(&applier->queue) && !applier->stopping) {
+    while (applier_queue_is_empty(&applier->queue) && !applier->stopping) {
         pthread_cond_wait(&applier->wake, &applier->mutex);
     }
-    take_batch(applier);
+    applier_queue_take(&applier->queue, &applier->batch,
+                       applier->alone_left > 0 ? 1 : BATCH_RECORDS_MAX);
     pthread_mutex_unlock(&applier->mutex);
-    return !queue_is_empty(&applier->batch);
+    return !applier_queue_is_empty(&applier->batch);
 }
 
 static void process_batch(struct applier *applier)
 {
     struct error err = {0};
 
-    while (!queue_is_empty(&applier->batch)) {
+    while (!applier_queue_is_empty(&applier->batch)) {
         if (applier->has_failed) {
             refuse_batch(applier);
             return;

@@ -1,0 +1,212 @@
+/*
+ * store_verify.c - the deep check of a store that no broker uses: SQLite's own, then ours.
+ *
+ * Happy path: every event's state decodes, every memory stands where its newest event left it, and
+ * what is counted, tagged and delivered agrees. Failure mode: -EBADMSG with the first thing that
+ * does not, and what to do; nothing is changed.
+ */
+#include "broker/store_apply.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct verify {
+    struct sql sql;
+    struct store_progress counted;
+    struct error *err;
+};
+
+static int damaged(struct verify *verify, const char *what, const struct event_text *id)
+{
+    return error_set(verify->err, -EBADMSG,
+                     "%s is damaged: %s %.*s: keep the file, then put the newest backup in its "
+                     "place or run `memferry recover`",
+                     verify->sql.path, what, (int)id->size, id->data == NULL ? "" : id->data);
+}
+
+static struct event_text column_text(sqlite3_stmt *row, int column)
+{
+    const char *data = (const char *)sqlite3_column_text(row, column);
+
+    return (struct event_text){.data = data, .size = (size_t)sqlite3_column_bytes(row, column)};
+}
+
+static bool same_text(struct event_text a, struct event_text b)
+{
+    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
+typedef int verify_row_fn(struct verify *verify, sqlite3_stmt *row);
+
+static int for_each_row(struct verify *verify, const char *text, verify_row_fn *check)
+{
+    sqlite3_stmt *rows;
+    bool row;
+
+    int r = sql_prepare(&verify->sql, &text, 1, &rows, verify->err);
+    if (r != 0) {
+        return r;
+    }
+    r = sql_step(&verify->sql, rows, &row, verify->err);
+    while (r == 0 && row) {
+        r = check(verify, rows);
+        if (r == 0) {
+            r = sql_step(&verify->sql, rows, &row, verify->err);
+        }
+    }
+    sql_finalize(&rows, 1);
+    return r;
+}
+
+/* ---- one row each ---- */
+
+static int check_integrity(struct verify *verify, sqlite3_stmt *row)
+{
+    struct event_text found = column_text(row, 0);
+
+    return same_text(found, (struct event_text){.data = "ok", .size = 2})
+               ? 0
+               : damaged(verify, "SQLite says", &found);
+}
+
+/* A state names the vector that it was given. */
+static int check_vector(struct verify *verify, const struct memory_state *state,
+                        const struct event_text *id)
+{
+    static const char *const text = "SELECT 1 FROM embedding WHERE seq=?1";
+    sqlite3_stmt *find;
+    bool row;
+
+    if (state->vector_seq == 0) {
+        return 0;
+    }
+    int r = sql_prepare(&verify->sql, &text, 1, &find, verify->err);
+    if (r == 0) {
+        sql_bind_uint(find, 1, state->vector_seq);
+        r = sql_step(&verify->sql, find, &row, verify->err);
+        sql_finalize(&find, 1);
+    }
+    return r == 0 && !row ? damaged(verify, "a vector is missing of memory", id) : r;
+}
+
+/* seq, memory_id, state */
+static int check_event(struct verify *verify, sqlite3_stmt *row)
+{
+    struct event_text id = column_text(row, 1);
+    struct memory_state state;
+
+    verify->counted.events++;
+    if (memory_state_decode(sqlite3_column_blob(row, 2), (size_t)sqlite3_column_bytes(row, 2),
+                            &state) < 0) {
+        return damaged(verify, "an event has no readable state of memory", &id);
+    }
+    if (state.version != sql_column_uint(row, 0)) {
+        return damaged(verify, "an event carries another version of memory", &id);
+    }
+    return check_vector(verify, &state, &id);
+}
+
+/* id, version, deleted_ms, content_hash, memory_id and state of its event */
+static int check_memory(struct verify *verify, sqlite3_stmt *row)
+{
+    struct event_text id = column_text(row, 0);
+    uint8_t hash[HASH_SIZE];
+    struct memory_state state;
+
+    if (sqlite3_column_type(row, 5) == SQLITE_NULL || !same_text(id, column_text(row, 4))) {
+        return damaged(verify, "the version has no event of memory", &id);
+    }
+    if (memory_state_decode(sqlite3_column_blob(row, 5), (size_t)sqlite3_column_bytes(row, 5),
+                            &state) < 0) {
+        return damaged(verify, "an unreadable state of memory", &id);
+    }
+    if (state.deleted_ms != sqlite3_column_int64(row, 2)) { /* NULL reads as 0 */
+        return damaged(verify, "the tombstone disagrees with the event of memory", &id);
+    }
+    store_hash_content(&state.content, hash);
+    if (sqlite3_column_bytes(row, 3) != HASH_SIZE ||
+        memcmp(hash, sqlite3_column_blob(row, 3), HASH_SIZE) != 0) {
+        return damaged(verify, "the content hash disagrees with memory", &id);
+    }
+    *(state.deleted_ms != 0 ? &verify->counted.deleted : &verify->counted.memories) += 1;
+    return 0;
+}
+
+static int check_progress(struct verify *verify, sqlite3_stmt *row)
+{
+    struct event_text none = {0};
+
+    verify->counted.seq = sql_column_uint(row, 0);
+    if (verify->counted.memories != sql_column_uint(row, 1) ||
+        verify->counted.deleted != sql_column_uint(row, 2) ||
+        verify->counted.events != sql_column_uint(row, 3)) {
+        return damaged(verify, "there are more or fewer memories than were counted", &none);
+    }
+    return 0;
+}
+
+/* A query that finds only what must not be: its column names it. */
+static int found_event_ahead(struct verify *verify, sqlite3_stmt *row)
+{
+    struct event_text id = column_text(row, 0);
+
+    return damaged(verify, "an event lies behind the last one applied:", &id);
+}
+
+static int found_cursor_ahead(struct verify *verify, sqlite3_stmt *row)
+{
+    struct event_text name = column_text(row, 0);
+
+    return damaged(verify, "the cursor is ahead of the store in lane", &name);
+}
+
+static int found_stray_tag(struct verify *verify, sqlite3_stmt *row)
+{
+    struct event_text tag = column_text(row, 0);
+
+    return damaged(verify, "a version that is not current has the tag", &tag);
+}
+
+/* ---- the whole ---- */
+
+static int verify_all(struct verify *verify)
+{
+    static const struct {
+        const char *text;
+        verify_row_fn *check;
+    } steps[] = {
+        {"PRAGMA integrity_check(1)", check_integrity},
+        {"SELECT seq, memory_id, state FROM event WHERE memory_id IS NOT NULL", check_event},
+        {"SELECT m.id, m.version, m.deleted_ms, m.content_hash, e.memory_id, e.state "
+         "FROM memory m LEFT JOIN event e ON e.seq=m.version",
+         check_memory},
+        {"SELECT seq, memories, deleted, events FROM applied", check_progress},
+        {"SELECT seq FROM event WHERE seq>(SELECT seq FROM applied)", found_event_ahead},
+        {"SELECT name FROM lane WHERE cursor>(SELECT seq FROM applied)", found_cursor_ahead},
+        {"SELECT tag FROM memory_tag WHERE version NOT IN (SELECT version FROM memory)",
+         found_stray_tag},
+    };
+    int r = store_schema_check(&verify->sql, verify->err);
+
+    for (size_t i = 0; r == 0 && i < sizeof steps / sizeof steps[0]; i++) {
+        r = for_each_row(verify, steps[i].text, steps[i].check);
+    }
+    return r;
+}
+
+int store_verify(const char *path, uint64_t *ret_memories, uint64_t *ret_events,
+                 uint64_t *ret_applied_seq, struct error *err)
+{
+    struct error own;
+    struct verify verify = {.err = err != NULL ? err : &own};
+
+    int r = sql_open(&verify.sql, path, SQLITE_OPEN_READONLY, verify.err);
+    if (r == 0) {
+        r = verify_all(&verify);
+    }
+    sql_close(&verify.sql);
+    *ret_memories = verify.counted.memories + verify.counted.deleted;
+    *ret_events = verify.counted.events;
+    *ret_applied_seq = verify.counted.seq;
+    return r;
+}
