@@ -1,0 +1,331 @@
+/* backends.c - starts, finds, replaces and ends the lanes of the config. */
+#include "broker/backends.h"
+
+#include "broker/util/container.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what lanes tell ---- */
+
+static void changed_read(struct note *note)
+{
+    struct backends *backends = container_of(note, struct backends, changed_note);
+
+    backends->changed_posted = false;
+    for (size_t i = 0; i < backends->count; i++) {
+        struct lane_status status;
+        lane_status(backends->items[i].lane, &status);
+        backends->items[i].paused = status.paused;
+    }
+    backends->observer->changed(backends->observer);
+}
+
+/* In a lane's or the store's thread: many changes make one note. */
+static void lane_changed(struct lane_observer *observer, const char *lane)
+{
+    struct backends *backends = container_of(observer, struct backends, lane_observer);
+
+    (void)lane;
+    if (!atomic_exchange(&backends->changed_posted, true)) {
+        mailbox_post(backends->mailbox, &backends->changed_note);
+    }
+}
+
+struct superseded_note {
+    struct note note;
+    struct backends *backends;
+    uint64_t seq;
+    char backend[65];
+    char memory_id[];
+};
+
+static void superseded_read(struct note *note)
+{
+    struct superseded_note *said = container_of(note, struct superseded_note, note);
+    struct backends_observer *observer = said->backends->observer;
+
+    observer->superseded(observer, said->backend, said->memory_id, said->seq);
+    free(said);
+}
+
+/* Without memory the news is lost, and a receipt says "delivered" instead of "superseded". */
+static void lane_superseded(struct lane_observer *observer, const char *lane, const char *memory_id,
+                            uint64_t seq)
+{
+    size_t size = strlen(memory_id) + 1;
+    struct superseded_note *said = calloc(1, sizeof *said + size);
+
+    if (said == NULL) {
+        return;
+    }
+    said->note.read = superseded_read;
+    said->backends = container_of(observer, struct backends, lane_observer);
+    said->seq = seq;
+    snprintf(said->backend, sizeof said->backend, "%s", lane);
+    memcpy(said->memory_id, memory_id, size);
+    mailbox_post(said->backends->mailbox, &said->note);
+}
+
+int backends_init(struct backends *backends, uv_loop_t *loop, struct mailbox *mailbox,
+                  struct applier *applier, const struct backends_options *options,
+                  struct backends_observer *observer, struct log *log)
+{
+    *backends = (struct backends){.options = *options,
+                                  .loop = loop,
+                                  .mailbox = mailbox,
+                                  .applier = applier,
+                                  .observer = observer,
+                                  .log = log,
+                                  .lane_observer = {lane_changed, lane_superseded},
+                                  .changed_note = {.read = changed_read}};
+    return 0;
+}
+
+/* ---- start ---- */
+
+static int load_plugin(const struct backends_options *options, const struct config *config,
+                       const struct config_backend *wanted, struct log *log,
+                       struct plugin **ret_plugin, struct error *err)
+{
+    const struct plugin_context context = {.plugin_dir = options->plugin_dir,
+                                           .config_file = config->file,
+                                           .state_dir = options->state_dir,
+                                           .origin = options->origin,
+                                           .dims = options->dims,
+                                           .log = log};
+    int r = plugin_load(ret_plugin, wanted, &context, err);
+
+    if (r == 0 && plugin_table(*ret_plugin)->deliver == NULL) {
+        *ret_plugin = plugin_unload(*ret_plugin);
+        return error_set(err, -EINVAL,
+                         "%s:%u: plugin %s can't take memories (it has no deliver), and this "
+                         "broker has no other use for it; take the section out",
+                         config->file, wanted->line, wanted->plugin);
+    }
+    return r;
+}
+
+static int start_lane(struct backends *backends, const struct config *config,
+                      struct config_backend *wanted, struct error *err)
+{
+    struct backend *backend = &backends->items[backends->count];
+    struct plugin *plugin = NULL;
+    int r = load_plugin(&backends->options, config, wanted, backends->log, &plugin, err);
+
+    if (r != 0) {
+        return r;
+    }
+    const struct lane_options options = {.name = wanted->name,
+                                         .store_path = backends->options.store_path,
+                                         .batch = wanted->batch > 0 ? wanted->batch
+                                                                    : plugin_batch(plugin),
+                                         .max_age_ms = wanted->max_age_ms};
+    *backend = (struct backend){.config = wanted, .name = wanted->name};
+    r = lane_start(&backend->lane, &options, plugin, backends->applier, &backends->lane_observer,
+                   backends->log, err);
+    if (r != 0) {
+        return r;
+    }
+    backends->count++;
+    lane_wake(backend->lane, backends->applied_seq);
+    return 0;
+}
+
+static int check_count(const struct config *config, struct error *err)
+{
+    if (config->backend_count > BACKENDS_MAX) {
+        return error_set(err, -EINVAL, "%s: %zu backends, more than the %d allowed", config->file,
+                         config->backend_count, BACKENDS_MAX);
+    }
+    return 0;
+}
+
+int backends_load(struct backends *backends, const struct config *config, uint64_t applied_seq,
+                  struct error *err)
+{
+    int r = check_count(config, err);
+
+    backends->applied_seq = applied_seq;
+    for (size_t i = 0; r == 0 && i < config->backend_count; i++) {
+        r = start_lane(backends, config, &config->backends[i], err);
+    }
+    return r;
+}
+
+int backends_check(const struct backends_options *options, const struct config *config,
+                   struct log *log, struct error *err)
+{
+    int r = check_count(config, err);
+
+    for (size_t i = 0; r == 0 && i < config->backend_count; i++) {
+        struct plugin *plugin = NULL;
+        r = load_plugin(options, config, &config->backends[i], log, &plugin, err);
+        plugin_unload(plugin);
+    }
+    return r;
+}
+
+struct backend *backends_find(struct backends *backends, const char *name)
+{
+    for (size_t i = 0; i < backends->count; i++) {
+        if (strcmp(backends->items[i].name, name) == 0) {
+            return &backends->items[i];
+        }
+    }
+    return NULL;
+}
+
+void backends_wake(struct backends *backends, uint64_t applied_seq)
+{
+    backends->applied_seq = applied_seq;
+    for (size_t i = 0; i < backends->count; i++) {
+        lane_wake(backends->items[i].lane, applied_seq);
+    }
+}
+
+/* ---- end and reload ---- */
+
+struct ending {
+    uv_work_t work;
+    struct backends *backends;
+    struct lane *lane;
+    const struct config *config; /* whose lanes start when the old ones have ended; NULL: none */
+};
+
+static void join_cb(uv_work_t *work)
+{
+    struct ending *ending = container_of(work, struct ending, work);
+
+    lane_join(ending->lane);
+}
+
+static void start_missing(struct backends *backends, const struct config *config)
+{
+    struct error err;
+
+    for (size_t i = 0; i < config->backend_count; i++) {
+        if (backends_find(backends, config->backends[i].name) == NULL &&
+            start_lane(backends, config, &config->backends[i], &err) != 0) {
+            log_write(backends->log, LOG_LEVEL_ERROR, "backend-failed", "%s", err.text);
+        }
+    }
+}
+
+static void joined_cb(uv_work_t *work, int status)
+{
+    struct ending *ending = container_of(work, struct ending, work);
+    struct backends *backends = ending->backends;
+    const struct config *config = ending->config;
+
+    (void)status;
+    free(ending);
+    if (--backends->ending > 0) {
+        return;
+    }
+    if (backends->stopping) {
+        backends->observer->stopped(backends->observer);
+    } else if (config != NULL) {
+        start_missing(backends, config);
+    }
+}
+
+static void end_lane(struct backends *backends, size_t i, const struct config *next)
+{
+    struct ending *ending = calloc(1, sizeof *ending);
+    struct lane *lane = backends->items[i].lane;
+
+    backends->items[i] = backends->items[--backends->count];
+    lane_stop(lane);
+    if (ending == NULL) {
+        lane_join(lane); /* no memory: wait here rather than not at all */
+        return;
+    }
+    ending->backends = backends;
+    ending->lane = lane;
+    ending->config = next;
+    backends->ending++;
+    uv_queue_work(backends->loop, &ending->work, join_cb, joined_cb);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return (a == NULL || b == NULL) ? a == b : strcmp(a, b) == 0;
+}
+
+static bool same_backend(const struct config_backend *a, const struct config_backend *b)
+{
+    if (!same_text(a->name, b->name) || !same_text(a->plugin, b->plugin) || a->batch != b->batch ||
+        a->max_age_ms != b->max_age_ms || a->wait_embedding_ms != b->wait_embedding_ms ||
+        a->option_count != b->option_count) {
+        return false;
+    }
+    for (size_t i = 0; i < a->option_count; i++) {
+        if (!same_text(a->options[i].key, b->options[i].key) ||
+            !same_text(a->options[i].value, b->options[i].value)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static struct config_backend *find_same(const struct config *config,
+                                        const struct config_backend *wanted)
+{
+    for (size_t i = 0; i < config->backend_count; i++) {
+        if (same_backend(&config->backends[i], wanted)) {
+            return &config->backends[i];
+        }
+    }
+    return NULL;
+}
+
+int backends_reload(struct backends *backends, const struct config *config, struct error *err)
+{
+    int r = check_count(config, err);
+
+    if (r == 0 && backends->ending > 0) {
+        r = error_set(err, -EBUSY, "the last reload is still ending backends; try again");
+    }
+    if (r == 0) {
+        r = backends_check(&backends->options, config, backends->log, err);
+    }
+    if (r != 0) {
+        return r;
+    }
+    for (size_t i = backends->count; i-- > 0;) {
+        struct backend *backend = &backends->items[i];
+        struct config_backend *same = find_same(config, backend->config);
+        if (same == NULL) {
+            end_lane(backends, i, config);
+        } else {
+            backend->config = same;
+            backend->name = same->name;
+        }
+    }
+    if (backends->ending == 0) {
+        start_missing(backends, config);
+    }
+    return 0;
+}
+
+void backends_stop(struct backends *backends)
+{
+    backends->stopping = true;
+    while (backends->count > 0) {
+        end_lane(backends, backends->count - 1, NULL);
+    }
+    if (backends->ending == 0) {
+        backends->observer->stopped(backends->observer);
+    }
+}
+
+void backends_abandon(struct backends *backends)
+{
+    while (backends->count > 0) {
+        struct lane *lane = backends->items[--backends->count].lane;
+        lane_stop(lane);
+        lane_join(lane);
+    }
+}

@@ -1,0 +1,504 @@
+/* broker.c - starts, runs and stops memferryd; broker.h tells the order. */
+#include "broker/broker.h"
+
+#include "broker/applier.h"
+#include "broker/backends.h"
+#include "broker/journal.h"
+#include "broker/listener.h"
+#include "broker/methods.h"
+#include "broker/places.h"
+#include "broker/replay.h"
+#include "broker/store.h"
+#include "broker/systemd.h"
+#include "broker/util/clock.h"
+#include "broker/util/container.h"
+#include "broker/util/paths.h"
+#include "broker/version.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define FILES_BESIDE_PEERS 64 /* descriptors that are not connections */
+
+struct broker {
+    const struct options *options;
+    struct log *log;
+    struct config *config;
+    struct places places;
+    uv_loop_t loop;
+    uv_prepare_t prepare;
+    uv_check_t check;
+    uv_signal_t term, interrupt, hangup;
+    uv_timer_t stop_timer;
+    struct mailbox mailbox;
+    struct stats stats;
+    struct peers peers;
+    struct listener listener;
+    struct writes writes;
+    struct queries queries;
+    struct backends backends;
+    struct waits waits;
+    struct services services;
+    struct journal *journal;
+    struct store *store; /* until the applier takes it over */
+    struct applier *applier;
+    struct peer_handler peer_handler;
+    struct writes_observer writes_observer;
+    struct backends_observer backends_observer;
+    bool loop_made, running, stopping, peers_closed, backends_stopped;
+    int exit_code;
+};
+
+static int exit_code_of(int r)
+{
+    switch (r) {
+    case JOURNAL_E_LOCKED:
+        return EX_TEMPFAIL;
+    case -EINVAL:
+        return EX_CONFIG;
+    case -EADDRINUSE:
+    case -ENAMETOOLONG:
+        return EX_CANTCREAT;
+    default:
+        return EX_IOERR;
+    }
+}
+
+/* ---- stop ---- */
+
+static void close_handle_cb(uv_handle_t *handle, void *arg)
+{
+    (void)arg;
+    if (!uv_is_closing(handle)) {
+        uv_close(handle, NULL);
+    }
+}
+
+static bool is_quiet(const struct broker *broker)
+{
+    return broker->peers_closed && broker->backends_stopped && broker->writes.in_flight == 0 &&
+           broker->queries.in_flight == 0;
+}
+
+/* Nothing uses the threads any more: ends them, the lowest layer last, and lets the loop run out.
+ */
+static void end_threads(struct broker *broker)
+{
+    broker->running = false;
+    queries_stop(&broker->queries);
+    broker->applier = applier_stop(broker->applier);
+    broker->store = store_close(broker->store);
+    broker->journal = journal_close(broker->journal);
+    mailbox_drain(&broker->mailbox);
+    uv_walk(&broker->loop, close_handle_cb, NULL);
+}
+
+static void stop_timer_cb(uv_timer_t *timer)
+{
+    struct broker *broker = container_of(timer, struct broker, stop_timer);
+
+    log_write(broker->log, LOG_LEVEL_ERROR, "stop-late",
+              "could not end in %d ms; what has a receipt is safe", BROKER_STOP_MS);
+    _exit(EX_SOFTWARE);
+}
+
+static void broker_stop(struct broker *broker, int exit_code)
+{
+    if (broker->stopping) {
+        return;
+    }
+    broker->stopping = true;
+    broker->exit_code = exit_code;
+    systemd_notify("STOPPING=1");
+    log_write(broker->log, LOG_LEVEL_INFO, "stopping", "stopping");
+    uv_timer_start(&broker->stop_timer, stop_timer_cb, BROKER_STOP_MS, 0);
+    listener_close(&broker->listener);
+    waits_stop(&broker->waits);
+    peers_close(&broker->peers);
+    backends_stop(&broker->backends);
+}
+
+static void peers_all_closed(struct peer_handler *handler)
+{
+    struct broker *broker = container_of(handler, struct broker, peer_handler);
+
+    broker->peers_closed = true;
+}
+
+static void backends_all_stopped(struct backends_observer *observer)
+{
+    struct broker *broker = container_of(observer, struct broker, backends_observer);
+
+    broker->backends_stopped = true;
+}
+
+/* ---- what the parts tell ---- */
+
+static void request_came(struct peer_handler *handler, struct call *call,
+                         const struct rpc_request *request)
+{
+    struct broker *broker = container_of(handler, struct broker, peer_handler);
+
+    methods_dispatch(&broker->services, call, request);
+}
+
+static void writes_applied(struct writes_observer *observer, uint64_t applied_seq)
+{
+    struct broker *broker = container_of(observer, struct broker, writes_observer);
+
+    queries_applied(&broker->queries, applied_seq);
+    backends_wake(&broker->backends, applied_seq);
+}
+
+static void writes_failed(struct writes_observer *observer, const char *text)
+{
+    struct broker *broker = container_of(observer, struct broker, writes_observer);
+
+    log_write(broker->log, LOG_LEVEL_ERROR, "storage-failed",
+              "%s; stopping, because nothing more can be promised. Check the disk, then start "
+              "again: what has a receipt is there",
+              text);
+    broker_stop(broker, EX_IOERR);
+}
+
+static void backends_changed(struct backends_observer *observer)
+{
+    struct broker *broker = container_of(observer, struct broker, backends_observer);
+
+    waits_changed(&broker->waits);
+}
+
+static void backends_superseded(struct backends_observer *observer, const char *backend,
+                                const char *memory_id, uint64_t seq)
+{
+    struct broker *broker = container_of(observer, struct broker, backends_observer);
+
+    waits_superseded(&broker->waits, backend, memory_id, seq);
+}
+
+/* ---- signals and turns ---- */
+
+static void term_cb(uv_signal_t *signal, int number)
+{
+    (void)number;
+    broker_stop(container_of(signal, struct broker, term), EX_OK);
+}
+
+static void interrupt_cb(uv_signal_t *signal, int number)
+{
+    (void)number;
+    broker_stop(container_of(signal, struct broker, interrupt), EX_OK);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return (a == NULL || b == NULL) ? a == b : strcmp(a, b) == 0;
+}
+
+static bool needs_restart(const struct config *a, const struct config *b)
+{
+    return !same_text(a->socket, b->socket) || !same_text(a->state_dir, b->state_dir) ||
+           a->dims != b->dims || a->max_peers != b->max_peers ||
+           a->segment_bytes != b->segment_bytes || a->gather_us != b->gather_us ||
+           a->keep_segments != b->keep_segments;
+}
+
+static void reload(struct broker *broker)
+{
+    struct config *config = NULL;
+    struct error err;
+    int r = config_load(&config, broker->options->config, &err);
+
+    if (r == 0) {
+        r = backends_reload(&broker->backends, config, &err);
+    }
+    if (r != 0) {
+        log_write(broker->log, LOG_LEVEL_ERROR, "config-refused",
+                  "the config was not taken, the old one stays in force: %s", err.text);
+        config_free(config);
+        return;
+    }
+    if (needs_restart(broker->config, config)) {
+        log_write(broker->log, LOG_LEVEL_WARNING, "config-restart",
+                  "some changes in [broker] or [journal] need a restart to be in force");
+        config->dims = broker->config->dims;
+    }
+    listener_allow(&broker->listener, config->users, config->user_count);
+    config_free(broker->config);
+    broker->config = broker->services.config = config;
+    log_write(broker->log, LOG_LEVEL_INFO, "config-taken", "the config was read again");
+}
+
+static void hangup_cb(uv_signal_t *signal, int number)
+{
+    struct broker *broker = container_of(signal, struct broker, hangup);
+
+    (void)number;
+    if (!broker->stopping) {
+        systemd_notify("RELOADING=1");
+        reload(broker);
+        systemd_notify("READY=1");
+    }
+}
+
+/* A turn of the loop collects: all events go to the journal at once, all replies of a peer as one
+ * write. After the poll for what came in, before it for what timers made. */
+static void turn(struct broker *broker)
+{
+    if (broker->running) {
+        writes_turn(&broker->writes);
+        peers_turn(&broker->peers);
+        writes_turn(&broker->writes);
+    }
+    if (broker->stopping && broker->running && is_quiet(broker)) {
+        end_threads(broker);
+    }
+}
+
+static void check_cb(uv_check_t *check)
+{
+    turn(container_of(check, struct broker, check));
+}
+
+static void prepare_cb(uv_prepare_t *prepare)
+{
+    turn(container_of(prepare, struct broker, prepare));
+}
+
+/* ---- start ---- */
+
+/* Room for every connection; where the system gives less, fewer are served. */
+static unsigned raise_file_limit(unsigned max_peers)
+{
+    struct rlimit limit;
+    rlim_t wanted = max_peers + PEERS_REFUSED_MAX + FILES_BESIDE_PEERS;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted) {
+        return max_peers;
+    }
+    limit.rlim_cur = limit.rlim_max > wanted ? wanted : limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    return limit.rlim_cur >= wanted
+               ? max_peers
+               : (unsigned)(limit.rlim_cur - PEERS_REFUSED_MAX - FILES_BESIDE_PEERS);
+}
+
+static int start_loop(struct broker *broker, struct error *err)
+{
+    int r = uv_loop_init(&broker->loop);
+
+    if (r < 0) {
+        return error_set_errno(err, r, "cannot make the event loop");
+    }
+    uv_prepare_init(&broker->loop, &broker->prepare);
+    uv_check_init(&broker->loop, &broker->check);
+    uv_timer_init(&broker->loop, &broker->stop_timer);
+    uv_signal_init(&broker->loop, &broker->term);
+    uv_signal_init(&broker->loop, &broker->interrupt);
+    uv_signal_init(&broker->loop, &broker->hangup);
+    mailbox_init(&broker->mailbox, &broker->loop);
+    unsigned max_peers = raise_file_limit(broker->config->max_peers);
+    r = peers_init(&broker->peers, &broker->loop, &broker->peer_handler, broker->log, max_peers);
+    if (r == 0) {
+        r = writes_init(&broker->writes, &broker->loop, &broker->peers, &broker->stats,
+                        &broker->writes_observer, broker->log);
+    }
+    broker->loop_made = r == 0;
+    return r < 0 ? error_set_errno(err, r, "cannot make the event loop's handles") : 0;
+}
+
+static int open_journal(struct broker *broker, struct error *err)
+{
+    const struct journal_options options = {.dir = broker->places.journal_dir,
+                                            .segment_bytes = broker->config->segment_bytes,
+                                            .gather_us = broker->config->gather_us,
+                                            .keep_segments = broker->config->keep_segments};
+    struct journal_recovery found;
+    int r = paths_ensure_private_dir(broker->places.state_dir, err);
+
+    if (r == 0) {
+        r = journal_open(&broker->journal, &options, broker->log, &found, err);
+    }
+    return r;
+}
+
+static int open_store(struct broker *broker, struct error *err)
+{
+    const struct store_options options = {.path = broker->places.store_file,
+                                          .origin = journal_origin(broker->journal),
+                                          .dims = broker->config->dims};
+    int r = store_open(&broker->store, &options, err);
+
+    return r != 0 ? r : replay_journal(broker->store, broker->journal, broker->log, err);
+}
+
+static int start_threads(struct broker *broker, struct error *err)
+{
+    const struct applier_options options = {0}; /* the defaults */
+    struct reader *reader = NULL;
+    uint64_t applied_seq = store_applied_seq(broker->store);
+    int r = applier_start(&broker->applier, broker->store, broker->journal,
+                          &broker->writes.applier_observer, &options, broker->log, err);
+
+    broker->store = NULL;
+    if (r == 0) {
+        r = journal_start(broker->journal, &broker->writes.journal_observer, err);
+    }
+    if (r == 0) {
+        r = reader_open(&reader, broker->places.store_file, err);
+    }
+    if (r == 0) {
+        r = queries_start(&broker->queries, &broker->loop, &broker->mailbox, reader, applied_seq,
+                          err);
+    }
+    broker->writes.journal = broker->journal;
+    broker->writes.applier = broker->applier;
+    broker->writes.committed_seq = broker->writes.applied_seq = applied_seq;
+    return r;
+}
+
+static int start_backends(struct broker *broker, struct error *err)
+{
+    const struct backends_options options = {.plugin_dir = broker->places.plugin_dir,
+                                             .state_dir = broker->places.state_dir,
+                                             .store_path = broker->places.store_file,
+                                             .origin = journal_origin(broker->journal),
+                                             .dims = broker->config->dims};
+
+    backends_init(&broker->backends, &broker->loop, &broker->mailbox, broker->applier, &options,
+                  &broker->backends_observer, broker->log);
+    waits_init(&broker->waits, &broker->loop, &broker->queries, &broker->backends);
+    return backends_load(&broker->backends, broker->config, broker->writes.applied_seq, err);
+}
+
+static int start_listening(struct broker *broker, struct error *err)
+{
+    int r = listener_open(&broker->listener, &broker->loop, broker->places.socket, &broker->peers,
+                          broker->log, err);
+
+    if (r == 0) {
+        listener_allow(&broker->listener, broker->config->users, broker->config->user_count);
+        r = listener_start(&broker->listener, err);
+    }
+    return r;
+}
+
+static void start_turning(struct broker *broker)
+{
+    uv_prepare_start(&broker->prepare, prepare_cb);
+    uv_check_start(&broker->check, check_cb);
+    uv_signal_start(&broker->term, term_cb, SIGTERM);
+    uv_signal_start(&broker->interrupt, interrupt_cb, SIGINT);
+    uv_signal_start(&broker->hangup, hangup_cb, SIGHUP);
+    signal(SIGPIPE, SIG_IGN);
+    broker->running = true;
+}
+
+static int broker_start(struct broker *broker, struct error *err)
+{
+    int r = config_load(&broker->config, broker->options->config, err);
+
+    if (r == 0) {
+        r = places_find(&broker->places, broker->options, broker->config, err);
+    }
+    if (r == 0) {
+        r = start_loop(broker, err);
+    }
+    if (r == 0) {
+        r = open_journal(broker, err);
+    }
+    if (r == 0) {
+        r = open_store(broker, err);
+    }
+    if (r == 0) {
+        r = start_threads(broker, err);
+    }
+    if (r == 0) {
+        r = start_backends(broker, err);
+    }
+    if (r == 0) {
+        start_turning(broker);
+        r = start_listening(broker, err);
+    }
+    return r;
+}
+
+static struct broker *broker_new(const struct options *options, struct log *log)
+{
+    struct broker *broker = calloc(1, sizeof *broker);
+
+    if (broker == NULL) {
+        return NULL;
+    }
+    broker->options = options;
+    broker->log = log;
+    broker->stats.started_ms = clock_wall_ms();
+    broker->peer_handler = (struct peer_handler){request_came, peers_all_closed};
+    broker->writes_observer = (struct writes_observer){writes_failed, writes_applied};
+    broker->backends_observer =
+        (struct backends_observer){backends_changed, backends_superseded, backends_all_stopped};
+    broker->services = (struct services){.peers = &broker->peers,
+                                         .writes = &broker->writes,
+                                         .queries = &broker->queries,
+                                         .backends = &broker->backends,
+                                         .waits = &broker->waits,
+                                         .stats = &broker->stats,
+                                         .log = log,
+                                         .mailbox = &broker->mailbox};
+    return broker;
+}
+
+static void broker_free(struct broker *broker)
+{
+    if (broker->loop_made) {
+        writes_deinit(&broker->writes);
+        peers_deinit(&broker->peers);
+        uv_loop_close(&broker->loop);
+    }
+    places_deinit(&broker->places);
+    config_free(broker->config);
+    free(broker);
+}
+
+/* A start that failed: ends what was started. Nothing was promised to anybody yet. */
+static void broker_abandon(struct broker *broker)
+{
+    listener_close(&broker->listener);
+    backends_abandon(&broker->backends);
+    if (broker->loop_made) {
+        end_threads(broker);
+        uv_run(&broker->loop, UV_RUN_DEFAULT);
+    }
+    broker_free(broker);
+}
+
+int broker_run(const struct options *options, struct log *log)
+{
+    struct broker *broker = broker_new(options, log);
+    struct error err;
+
+    if (broker == NULL) {
+        return EX_OSERR;
+    }
+    int r = broker_start(broker, &err);
+    if (r != 0) {
+        log_write(log, LOG_LEVEL_ERROR, "start-failed", "%s", err.text);
+        broker_abandon(broker);
+        return exit_code_of(r);
+    }
+    broker->services.config = broker->config;
+    broker->services.journal = broker->journal;
+    log_write(log, LOG_LEVEL_INFO, "started", "memferryd " MEMFERRY_VERSION " on %s, state in %s",
+              broker->places.socket, broker->places.state_dir);
+    systemd_notify("READY=1");
+    uv_run(&broker->loop, UV_RUN_DEFAULT);
+    int exit_code = broker->exit_code;
+    broker_free(broker);
+    log_write(log, LOG_LEVEL_INFO, "stopped", "stopped");
+    return exit_code;
+}

@@ -1,0 +1,86 @@
+/* call.c - answers a call exactly once: writes the reply and lets the peer's window go. */
+#include "broker/call.h"
+
+#include "broker/peer.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void call_end(struct call *call)
+{
+    struct peer *peer = call->peer;
+
+    assert(peer->calls > 0);
+    peer->calls--;
+    peer->call_bytes -= call->frame_bytes;
+    peer->set->buffered_bytes -= call->frame_bytes;
+    peer_mark_dirty(peer);
+    free(call);
+    peer_unref(peer);
+}
+
+/* Out of memory for a reply: the connection can't go on, because its caller would wait for ever. */
+static void check_written(struct peer *peer, int r)
+{
+    if (r < 0) {
+        log_write(peer->set->log, LOG_LEVEL_ERROR, "peer-memory",
+                  "out of memory for a reply to pid %d; closing its connection", (int)peer->pid);
+        peer_close(peer);
+    }
+}
+
+void call_reply(struct call *call, const msgpack_sbuffer *result)
+{
+    struct peer *peer = call->peer;
+
+    if (call->id.present && peer->connected) {
+        check_written(peer, rpc_reply(&peer->out, &call->id, result->data, result->size));
+    }
+    call_end(call);
+}
+
+void call_fail_with(struct call *call, const struct rpc_failure *failure,
+                    const msgpack_sbuffer *data)
+{
+    struct peer *peer = call->peer;
+
+    peer->set->errors++;
+    if (call->id.present && peer->connected) {
+        check_written(peer, rpc_error(&peer->out, &call->id, failure, data ? data->data : NULL,
+                                      data ? data->size : 0));
+    }
+    call_end(call);
+}
+
+void call_fail(struct call *call, enum rpc_code code, const char *format, ...)
+{
+    struct rpc_failure failure = {.code = code};
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(failure.text, sizeof failure.text, format, args);
+    va_end(args);
+    call_fail_with(call, &failure, NULL);
+}
+
+void call_fail_busy(struct call *call, unsigned retry_after_ms, const char *format, ...)
+{
+    struct rpc_failure failure = {.code = RPC_BUSY};
+    msgpack_sbuffer data;
+    msgpack_packer packer;
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(failure.text, sizeof failure.text, format, args);
+    va_end(args);
+    msgpack_sbuffer_init(&data);
+    msgpack_packer_init(&packer, &data, msgpack_sbuffer_write);
+    msgpack_pack_map(&packer, 1);
+    msgpack_pack_str_with_body(&packer, "retry_after_ms", strlen("retry_after_ms"));
+    msgpack_pack_unsigned_int(&packer, retry_after_ms);
+    call_fail_with(call, &failure, &data);
+    msgpack_sbuffer_destroy(&data);
+}

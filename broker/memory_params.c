@@ -1,0 +1,382 @@
+/* memory_params.c - checks what a caller says of a memory. Refuses by field; changes nothing. */
+#include "broker/memory_params.h"
+
+#include "client/wire/rpc.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const reserved_names[] = {
+    "id",
+    "content",
+    "kind",
+    "tags",
+    "props",
+    "embedding",
+    "created_ms",
+    "updated_ms",
+    "deleted_ms",
+    "version",
+    "stamp",
+    "origin",
+    "session_id",
+    "embedding_state",
+    "embedding_model",
+    "memferry_keys",
+    NULL,
+};
+
+static bool is_reserved(const msgpack_object_str *name)
+{
+    for (const char *const *reserved = reserved_names; *reserved != NULL; reserved++) {
+        if (strlen(*reserved) == name->size && memcmp(*reserved, name->ptr, name->size) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_number(const msgpack_object *value)
+{
+    return value->type == MSGPACK_OBJECT_POSITIVE_INTEGER ||
+           value->type == MSGPACK_OBJECT_NEGATIVE_INTEGER ||
+           value->type == MSGPACK_OBJECT_FLOAT32 || value->type == MSGPACK_OBJECT_FLOAT64;
+}
+
+static double number(const msgpack_object *value)
+{
+    switch (value->type) {
+    case MSGPACK_OBJECT_POSITIVE_INTEGER:
+        return (double)value->via.u64;
+    case MSGPACK_OBJECT_NEGATIVE_INTEGER:
+        return (double)value->via.i64;
+    default:
+        return value->via.f64;
+    }
+}
+
+/* ---- tags ---- */
+
+static enum rpc_code check_tags(const struct param *param)
+{
+    const msgpack_object *value = param->value;
+
+    if (value->type != MSGPACK_OBJECT_ARRAY) {
+        return param_fail(param, "tags must be a list of strings");
+    }
+    if (value->via.array.size > TAGS_MAX) {
+        return param_fail(param, "tags has %u members, more than the %d allowed",
+                          value->via.array.size, TAGS_MAX);
+    }
+    for (uint32_t i = 0; i < value->via.array.size; i++) {
+        const msgpack_object *tag = &value->via.array.ptr[i];
+        if (tag->type != MSGPACK_OBJECT_STR || tag->via.str.size == 0 ||
+            tag->via.str.size > TAG_MAX) {
+            return param_fail(param, "tags must hold strings of 1 to %d bytes", TAG_MAX);
+        }
+    }
+    return RPC_OK;
+}
+
+/* ---- props ---- */
+
+enum scalar { SCALAR_NONE = 0, SCALAR_BOOL, SCALAR_INT, SCALAR_FLOAT, SCALAR_STRING };
+
+static enum scalar scalar_of(const msgpack_object *value)
+{
+    switch (value->type) {
+    case MSGPACK_OBJECT_BOOLEAN:
+        return SCALAR_BOOL;
+    case MSGPACK_OBJECT_POSITIVE_INTEGER:
+        return value->via.u64 <= INT64_MAX ? SCALAR_INT : SCALAR_NONE;
+    case MSGPACK_OBJECT_NEGATIVE_INTEGER:
+        return SCALAR_INT;
+    case MSGPACK_OBJECT_FLOAT32:
+    case MSGPACK_OBJECT_FLOAT64:
+        return isfinite(value->via.f64) ? SCALAR_FLOAT : SCALAR_NONE;
+    case MSGPACK_OBJECT_STR:
+        return SCALAR_STRING;
+    default:
+        return SCALAR_NONE;
+    }
+}
+
+static bool is_list_of_one_type(const msgpack_object *value)
+{
+    if (value->type != MSGPACK_OBJECT_ARRAY || value->via.array.size > PROP_LIST_MAX) {
+        return false;
+    }
+    for (uint32_t i = 0; i < value->via.array.size; i++) {
+        enum scalar type = scalar_of(&value->via.array.ptr[i]);
+        if (type == SCALAR_NONE || type != scalar_of(&value->via.array.ptr[0])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum rpc_code check_prop(const struct param *param, const msgpack_object_kv *prop)
+{
+    const msgpack_object_str *name = &prop->key.via.str;
+
+    if (name->size == 0 || name->size > PROP_NAME_MAX) {
+        return param_fail(param, "a name in props must have 1 to %d bytes", PROP_NAME_MAX);
+    }
+    if (is_reserved(name)) {
+        return param_fail(param, "props.%.*s is the name of a memory's own field; use another",
+                          (int)name->size, name->ptr);
+    }
+    if (prop->val.type != MSGPACK_OBJECT_NIL && scalar_of(&prop->val) == SCALAR_NONE &&
+        !is_list_of_one_type(&prop->val)) {
+        return param_fail(param,
+                          "props.%.*s must be null, a bool, an int64, a finite float, a string, "
+                          "or a list (of at most %d) of one of those",
+                          (int)name->size, name->ptr, PROP_LIST_MAX);
+    }
+    return RPC_OK;
+}
+
+static enum rpc_code check_props(const struct param *param)
+{
+    const msgpack_object *value = param->value;
+
+    if (value->type != MSGPACK_OBJECT_MAP) {
+        return param_fail(param, "props must be a map of names to values");
+    }
+    if (value->via.map.size > PROPS_MAX) {
+        return param_fail(param, "props has %u members, more than the %d allowed",
+                          value->via.map.size, PROPS_MAX);
+    }
+    for (uint32_t i = 0; i < value->via.map.size; i++) {
+        enum rpc_code code = check_prop(param, &value->via.map.ptr[i]);
+        if (code != RPC_OK) {
+            return code;
+        }
+    }
+    return RPC_OK;
+}
+
+/* ---- embedding: floats in three forms ---- */
+
+static enum rpc_code check_dims(const struct param *param, size_t floats, uint32_t dims)
+{
+    if (floats != dims) {
+        return param_fail(param, "embedding has %zu floats; this broker keeps %u ([broker] dims)",
+                          floats, dims);
+    }
+    return RPC_OK;
+}
+
+static enum rpc_code check_float(const struct param *param, size_t i, float value)
+{
+    return isfinite(value) ? RPC_OK
+                           : param_fail(param, "embedding[%zu] is not a finite float32", i);
+}
+
+static enum rpc_code check_embedding_bytes(const struct param *param, const void *bytes,
+                                           size_t size, uint32_t dims)
+{
+    if (size % sizeof(float) != 0) {
+        return param_fail(param, "embedding has %zu bytes, which is no whole number of float32s",
+                          size);
+    }
+    enum rpc_code code = check_dims(param, size / sizeof(float), dims);
+    for (size_t i = 0; code == RPC_OK && i < dims; i++) {
+        float value;
+        memcpy(&value, (const char *)bytes + i * sizeof value, sizeof value);
+        code = check_float(param, i, value);
+    }
+    return code;
+}
+
+static enum rpc_code check_embedding_list(const struct param *param, uint32_t dims)
+{
+    const msgpack_object_array *list = &param->value->via.array;
+    enum rpc_code code = check_dims(param, list->size, dims);
+
+    for (uint32_t i = 0; code == RPC_OK && i < list->size; i++) {
+        if (!is_number(&list->ptr[i])) {
+            return param_fail(param, "embedding[%u] is not a number", i);
+        }
+        code = check_float(param, i, (float)number(&list->ptr[i]));
+    }
+    return code;
+}
+
+static enum rpc_code check_embedding_text(const struct param *param, uint32_t dims)
+{
+    const msgpack_object_str *text = &param->value->via.str;
+    uint8_t *bytes = malloc(text->size / 4 * 3 + 3);
+
+    if (bytes == NULL) {
+        return param_fail(param, "out of memory for embedding");
+    }
+    long size = base64_decode(text->ptr, text->size, bytes);
+    enum rpc_code code =
+        size < 0 ? param_fail(param, "embedding is neither a list of numbers nor base64")
+                 : check_embedding_bytes(param, bytes, (size_t)size, dims);
+    free(bytes);
+    return code;
+}
+
+static enum rpc_code check_embedding(const struct param *param, uint32_t dims)
+{
+    switch (param->value->type) {
+    case MSGPACK_OBJECT_NIL:
+        return RPC_OK;
+    case MSGPACK_OBJECT_ARRAY:
+        return check_embedding_list(param, dims);
+    case MSGPACK_OBJECT_BIN:
+        return check_embedding_bytes(param, param->value->via.bin.ptr, param->value->via.bin.size,
+                                     dims);
+    case MSGPACK_OBJECT_STR:
+        return check_embedding_text(param, dims);
+    default:
+        return param_fail(param, "embedding must be a list of numbers, or float32s as bin or "
+                                 "base64");
+    }
+}
+
+/* ---- all together ---- */
+
+enum rpc_code wait_params_read(bool *wait_delivered, uint64_t *timeout_ms,
+                               const struct param *param)
+{
+    if (param_is(param, "timeout_ms")) {
+        return param_uint(param, 1, WAIT_MAX_MS, timeout_ms);
+    }
+    if (!param_is(param, "wait")) {
+        return RPC_METHOD_NOT_FOUND;
+    }
+    struct event_text text;
+    enum rpc_code code = param_text(param, 1, 16, &text);
+    if (code != RPC_OK) {
+        return code;
+    }
+    *wait_delivered = text.size == 9 && memcmp(text.data, "delivered", 9) == 0;
+    if (!*wait_delivered && (text.size != 7 || memcmp(text.data, "durable", 7) != 0)) {
+        return param_fail(param, "wait must be \"durable\" or \"delivered\"");
+    }
+    return RPC_OK;
+}
+
+static enum rpc_code read_fields(struct put_params *params, const struct param *param)
+{
+    struct event_text text;
+
+    if (param_is(param, "content")) {
+        params->content = param->value;
+        return param_text(param, 0, CONTENT_MAX, &text);
+    }
+    if (param_is(param, "kind")) {
+        params->kind = param->value;
+        return param_text(param, 1, KIND_MAX, &text);
+    }
+    if (param_is(param, "tags")) {
+        params->tags = param->value;
+        return check_tags(param);
+    }
+    if (param_is(param, "props")) {
+        params->props = param->value;
+        return check_props(param);
+    }
+    if (param_is(param, "embedding")) {
+        params->embedding = param->value;
+        return check_embedding(param, params->dims);
+    }
+    return RPC_METHOD_NOT_FOUND;
+}
+
+enum rpc_code put_params_read(void *target, const struct param *param)
+{
+    struct put_params *params = target;
+
+    if (param_is(param, "id")) {
+        return param_text(param, 1, MEMORY_ID_MAX, &params->event.memory_id);
+    }
+    if (param_is(param, "event_id")) {
+        return param_text(param, 1, EVENT_ID_MAX, &params->event.event_id);
+    }
+    if (param_is(param, "session_id")) {
+        return param_text(param, 1, SESSION_ID_MAX, &params->event.session_id);
+    }
+    if (param_is(param, "retry")) {
+        return param_bool(param, &params->event.retry);
+    }
+    if (param_is(param, "expected_version")) {
+        params->event.has_expected_version = true;
+        return param_uint(param, 0, INT64_MAX, &params->event.expected_version);
+    }
+    enum rpc_code code = wait_params_read(&params->wait_delivered, &params->timeout_ms, param);
+    return code != RPC_METHOD_NOT_FOUND ? code : read_fields(params, param);
+}
+
+static int pack_base64(msgpack_packer *packer, const msgpack_object_str *text, size_t size)
+{
+    uint8_t *bytes = malloc(text->size / 4 * 3 + 3);
+
+    if (bytes == NULL) {
+        return -ENOMEM;
+    }
+    base64_decode(text->ptr, text->size, bytes);
+    msgpack_pack_bin_body(packer, bytes, size);
+    free(bytes);
+    return 0;
+}
+
+/* The vector as bin of little-endian float32, whatever form it came in. Checked before. */
+static int pack_embedding(msgpack_packer *packer, const msgpack_object *value, uint32_t dims)
+{
+    size_t size = dims * sizeof(float);
+
+    if (value->type == MSGPACK_OBJECT_NIL) {
+        return msgpack_pack_nil(packer);
+    }
+    msgpack_pack_bin(packer, size);
+    if (value->type == MSGPACK_OBJECT_BIN) {
+        return msgpack_pack_bin_body(packer, value->via.bin.ptr, size);
+    }
+    if (value->type == MSGPACK_OBJECT_STR) {
+        return pack_base64(packer, &value->via.str, size);
+    }
+    for (uint32_t i = 0; i < dims; i++) {
+        float one = (float)number(&value->via.array.ptr[i]);
+        msgpack_pack_bin_body(packer, &one, sizeof one);
+    }
+    return 0;
+}
+
+static size_t pack_given(msgpack_packer *packer, const char *name, const msgpack_object *value)
+{
+    if (value == NULL) {
+        return 0;
+    }
+    if (packer != NULL) {
+        pack_key(packer, name);
+        msgpack_pack_object(packer, *value);
+    }
+    return 1;
+}
+
+static size_t pack_all_given(msgpack_packer *packer, const struct put_params *params)
+{
+    return pack_given(packer, "content", params->content) +
+           pack_given(packer, "kind", params->kind) + pack_given(packer, "tags", params->tags) +
+           pack_given(packer, "props", params->props);
+}
+
+int put_params_pack_fields(const struct put_params *params, msgpack_sbuffer *out)
+{
+    msgpack_packer packer;
+
+    msgpack_packer_init(&packer, out, msgpack_sbuffer_write);
+    msgpack_pack_map(&packer, pack_all_given(NULL, params) + (params->embedding != NULL));
+    pack_all_given(&packer, params);
+    if (params->embedding != NULL) {
+        pack_key(&packer, "embedding");
+        return pack_embedding(&packer, params->embedding, params->dims);
+    }
+    return out->data != NULL ? 0 : -ENOMEM;
+}

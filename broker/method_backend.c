@@ -1,0 +1,433 @@
+/*
+ * method_backend.c - backend.*: how the lanes stand, and what may be asked of them.
+ *
+ * list and flush read the store; pause, resume and probe go to the lane and come back by the
+ * mailbox; forget is the store thread's.
+ */
+#include "broker/memory_params.h"
+#include "broker/methods.h"
+#include "broker/store_call.h"
+#include "broker/util/container.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NAME_MAX_BYTES 64
+
+/* ---- list ---- */
+
+struct list_query {
+    struct query query;
+    size_t count;
+    struct lane_status lanes[];
+};
+
+static const char *health(const struct lane_status *lane)
+{
+    if (lane->paused) {
+        return "paused";
+    }
+    return lane->circuit == CIRCUIT_CLOSED ? "ok" : "down";
+}
+
+static void pack_lane(msgpack_packer *packer, const struct lane_status *lane,
+                      const struct reader_lane *stored)
+{
+    msgpack_pack_map(packer, 15);
+    pack_text_member(packer, "name", lane->name);
+    pack_text_member(packer, "plugin", lane->plugin);
+    pack_text_member(packer, "health", health(lane));
+    pack_text_member(packer, "circuit", circuit_name(lane->circuit));
+    pack_bool_member(packer, "paused", lane->paused);
+    pack_uint_member(packer, "cursor", stored->cursor);
+    pack_uint_member(packer, "pending", stored->pending);
+    pack_time_member(packer, "oldest_pending_ms", stored->oldest_pending_ms);
+    pack_uint_member(packer, "deferred", stored->deferred);
+    pack_uint_member(packer, "dead", stored->dead);
+    pack_uint_member(packer, "delivered", stored->delivered);
+    pack_text_member(packer, "last_error", lane->last_error);
+    pack_time_member(packer, "last_error_ms", lane->last_error_ms);
+    pack_time_member(packer, "last_success_ms", lane->last_success_ms);
+    pack_time_member(packer, "next_probe_ms", lane->next_probe_ms);
+}
+
+static void pack_detached(msgpack_packer *packer, const char *name,
+                          const struct reader_lane *stored)
+{
+    msgpack_pack_map(packer, 8);
+    pack_text_member(packer, "name", name);
+    pack_text_member(packer, "health", "detached");
+    pack_bool_member(packer, "paused", stored->paused);
+    pack_uint_member(packer, "cursor", stored->cursor);
+    pack_uint_member(packer, "pending", stored->pending);
+    pack_uint_member(packer, "deferred", stored->deferred);
+    pack_uint_member(packer, "dead", stored->dead);
+    pack_uint_member(packer, "delivered", stored->delivered);
+}
+
+static bool is_attached(const struct list_query *list, const char *name)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (strcmp(list->lanes[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int pack_one(struct list_query *list, struct reader *reader, const char *name, size_t i,
+                    msgpack_packer *packer, struct error *err)
+{
+    struct reader_lane stored = {0};
+    int r = reader_lane(reader, name, &stored, err);
+
+    if (r != 0) {
+        return r;
+    }
+    if (i < list->count) {
+        pack_lane(packer, &list->lanes[i], &stored);
+    } else {
+        pack_detached(packer, name, &stored);
+    }
+    return 0;
+}
+
+static void free_names(char **names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(names[i]);
+    }
+    free(names);
+}
+
+/* Detached lanes are those with a row and no section in the config. */
+static int keep_detached(struct list_query *list, struct reader *reader, char ***ret_names,
+                         size_t *ret_count, struct error *err)
+{
+    size_t kept = 0;
+    int r = reader_lane_names(reader, ret_names, ret_count, err);
+
+    if (r != 0) {
+        return r;
+    }
+    for (size_t i = 0; i < *ret_count; i++) {
+        char *name = (*ret_names)[i];
+        if (is_attached(list, name)) {
+            free(name);
+        } else {
+            (*ret_names)[kept++] = name;
+        }
+    }
+    *ret_count = kept;
+    return 0;
+}
+
+static int run_list(struct query *query, struct reader *reader, struct error *err)
+{
+    struct list_query *list = container_of(query, struct list_query, query);
+    char **names = NULL;
+    size_t count = 0;
+    msgpack_packer packer;
+    int r = keep_detached(list, reader, &names, &count, err);
+
+    if (r != 0) {
+        return r;
+    }
+    msgpack_packer_init(&packer, &query->result, msgpack_sbuffer_write);
+    msgpack_pack_map(&packer, 1);
+    pack_key(&packer, "backends");
+    msgpack_pack_array(&packer, list->count + count);
+    for (size_t i = 0; r == 0 && i < list->count; i++) {
+        r = pack_one(list, reader, list->lanes[i].name, i, &packer, err);
+    }
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        r = pack_one(list, reader, names[i], list->count, &packer, err);
+    }
+    free_names(names, count);
+    return r;
+}
+
+static void list_done(struct query *query)
+{
+    query_answer(query);
+    query_deinit(query);
+    free(container_of(query, struct list_query, query));
+}
+
+void method_backend_list(struct services *services, struct call *call, const msgpack_object *params)
+{
+    const struct backends *backends = services->backends;
+    struct rpc_failure failure = {0};
+
+    if (params_none(params, &failure) != RPC_OK) {
+        call_fail_with(call, &failure, NULL);
+        return;
+    }
+    struct list_query *list =
+        calloc(1, sizeof *list + backends->count * sizeof(struct lane_status));
+    if (list == NULL) {
+        call_fail(call, RPC_INTERNAL, "out of memory for the request");
+        return;
+    }
+    list->count = backends->count;
+    for (size_t i = 0; i < list->count; i++) {
+        lane_status(backends->items[i].lane, &list->lanes[i]);
+    }
+    list->query.run = run_list;
+    list->query.done = list_done;
+    services_read(services, &list->query, call);
+}
+
+/* ---- flush ---- */
+
+struct flush_params {
+    uint64_t timeout_ms;
+    bool has_names;
+    size_t name_count;
+    char names[BACKENDS_MAX][NAME_MAX_BYTES + 1];
+};
+
+static enum rpc_code read_names(struct flush_params *params, const struct param *param)
+{
+    const msgpack_object *value = param->value;
+
+    if (value->type != MSGPACK_OBJECT_ARRAY || value->via.array.size > BACKENDS_MAX) {
+        return param_fail(param, "names must be a list of at most %d backends", BACKENDS_MAX);
+    }
+    for (uint32_t i = 0; i < value->via.array.size; i++) {
+        const struct param name = {param->name, &value->via.array.ptr[i], param->failure};
+        enum rpc_code code = param_copy(&name, 1, NAME_MAX_BYTES, params->names[i]);
+        if (code != RPC_OK) {
+            return code;
+        }
+    }
+    params->has_names = true;
+    params->name_count = value->via.array.size;
+    return RPC_OK;
+}
+
+static enum rpc_code flush_params_read(void *target, const struct param *param)
+{
+    struct flush_params *params = target;
+
+    if (param_is(param, "timeout_ms")) {
+        return param_uint(param, 1, WAIT_MAX_MS, &params->timeout_ms);
+    }
+    return param_is(param, "names") ? read_names(params, param) : RPC_METHOD_NOT_FOUND;
+}
+
+static void fail_no_backend(struct call *call, const char *field, const char *name)
+{
+    struct rpc_failure failure = {.code = RPC_NOT_FOUND};
+
+    snprintf(failure.field, sizeof failure.field, "%s", field);
+    snprintf(failure.text, sizeof failure.text,
+             "there is no backend %s in the config; backend.list names them", name);
+    call_fail_with(call, &failure, NULL);
+}
+
+void method_backend_flush(struct services *services, struct call *call,
+                          const msgpack_object *params)
+{
+    struct backends *backends = services->backends;
+    struct flush_params flush = {.timeout_ms = WAIT_DEFAULT_MS};
+    struct rpc_failure failure = {0};
+
+    if (params_read(params, flush_params_read, &flush, &failure) != RPC_OK) {
+        call_fail_with(call, &failure, NULL);
+        return;
+    }
+    for (size_t i = 0; i < flush.name_count; i++) {
+        if (backends_find(backends, flush.names[i]) == NULL) {
+            fail_no_backend(call, "names", flush.names[i]);
+            return;
+        }
+    }
+    for (size_t i = 0; !flush.has_names && i < backends->count; i++) {
+        strcpy(flush.names[flush.name_count++], backends->items[i].name);
+    }
+    waits_flush(services->waits, call, flush.names, flush.name_count,
+                services->writes->committed_seq, (int)flush.timeout_ms);
+}
+
+/* ---- pause, resume, probe ---- */
+
+struct lane_request {
+    struct lane_reply reply;
+    struct note note;
+    struct services *services;
+    struct call *call;
+    char name[NAME_MAX_BYTES + 1];
+    const char *verb;
+    int status;
+    struct error err;
+};
+
+static void answered(struct note *note)
+{
+    struct lane_request *request = container_of(note, struct lane_request, note);
+    msgpack_sbuffer result;
+    msgpack_packer packer;
+
+    if (request->status != 0) {
+        call_fail(request->call, RPC_UNAVAILABLE, "%s", request->err.text);
+    } else {
+        msgpack_sbuffer_init(&result);
+        msgpack_packer_init(&packer, &result, msgpack_sbuffer_write);
+        msgpack_pack_map(&packer, 2);
+        pack_text_member(&packer, "name", request->name);
+        pack_bool_member(&packer, request->verb, true);
+        call_reply(request->call, &result);
+        msgpack_sbuffer_destroy(&result);
+    }
+    free(request);
+}
+
+/* In the lane's thread. */
+static void lane_answered(struct lane_reply *reply, int status, const struct error *err)
+{
+    struct lane_request *request = container_of(reply, struct lane_request, reply);
+
+    request->status = status;
+    if (err != NULL) {
+        request->err = *err;
+    }
+    mailbox_post(request->services->mailbox, &request->note);
+}
+
+static enum rpc_code name_params_read(void *target, const struct param *param)
+{
+    return param_is(param, "name") ? param_copy(param, 1, NAME_MAX_BYTES, target)
+                                   : RPC_METHOD_NOT_FOUND;
+}
+
+/* Reads the one parameter `name`. */
+static bool read_name(struct call *call, const msgpack_object *params, char *ret_name)
+{
+    struct rpc_failure failure = {0};
+
+    ret_name[0] = '\0';
+    enum rpc_code code = params_read(params, name_params_read, ret_name, &failure);
+    if (code == RPC_OK && ret_name[0] == '\0') {
+        failure = (struct rpc_failure){
+            .code = RPC_INVALID_PARAMS, .field = "name", .text = "name is required"};
+        code = RPC_INVALID_PARAMS;
+    }
+    if (code != RPC_OK) {
+        call_fail_with(call, &failure, NULL);
+    }
+    return code == RPC_OK;
+}
+
+static struct lane_request *lane_request_new(struct services *services, struct call *call,
+                                             const msgpack_object *params, const char *verb,
+                                             struct lane **ret_lane)
+{
+    char name[NAME_MAX_BYTES + 1];
+
+    if (!read_name(call, params, name)) {
+        return NULL;
+    }
+    struct backend *backend = backends_find(services->backends, name);
+    if (backend == NULL) {
+        fail_no_backend(call, "name", name);
+        return NULL;
+    }
+    struct lane_request *request = calloc(1, sizeof *request);
+    if (request == NULL) {
+        call_fail(call, RPC_INTERNAL, "out of memory for the request");
+        return NULL;
+    }
+    *request = (struct lane_request){.reply = {lane_answered},
+                                     .note = {.read = answered},
+                                     .services = services,
+                                     .call = call,
+                                     .verb = verb};
+    strcpy(request->name, name);
+    *ret_lane = backend->lane;
+    return request;
+}
+
+void method_backend_pause(struct services *services, struct call *call,
+                          const msgpack_object *params)
+{
+    struct lane *lane;
+    struct lane_request *request = lane_request_new(services, call, params, "paused", &lane);
+
+    if (request != NULL) {
+        lane_set_paused(lane, true, &request->reply);
+    }
+}
+
+void method_backend_resume(struct services *services, struct call *call,
+                           const msgpack_object *params)
+{
+    struct lane *lane;
+    struct lane_request *request = lane_request_new(services, call, params, "resumed", &lane);
+
+    if (request != NULL) {
+        lane_set_paused(lane, false, &request->reply);
+    }
+}
+
+void method_backend_probe(struct services *services, struct call *call,
+                          const msgpack_object *params)
+{
+    struct lane *lane;
+    struct lane_request *request = lane_request_new(services, call, params, "reachable", &lane);
+
+    if (request != NULL) {
+        lane_probe(lane, &request->reply);
+    }
+}
+
+/* ---- forget ---- */
+
+static int run_forget(struct store_call *work, struct store *store, struct error *err)
+{
+    bool found = false;
+    int r = store_lane_forget(store, work->lanes[0], &found, err);
+
+    work->count = found ? 1 : 0;
+    return r;
+}
+
+static void forget_done(struct store_call *work)
+{
+    msgpack_sbuffer result;
+    msgpack_packer packer;
+
+    if (work->status != 0) {
+        call_fail(work->call, RPC_INTERNAL, "%s", work->err.text);
+    } else if (work->count == 0) {
+        call_fail(work->call, RPC_NOT_FOUND, "no backend %s was ever here", work->lanes[0]);
+    } else {
+        msgpack_sbuffer_init(&result);
+        msgpack_packer_init(&packer, &result, msgpack_sbuffer_write);
+        msgpack_pack_map(&packer, 2);
+        pack_text_member(&packer, "name", work->lanes[0]);
+        pack_bool_member(&packer, "forgotten", true);
+        call_reply(work->call, &result);
+        msgpack_sbuffer_destroy(&result);
+    }
+}
+
+void method_backend_forget(struct services *services, struct call *call,
+                           const msgpack_object *params)
+{
+    char name[NAME_MAX_BYTES + 1];
+
+    if (!read_name(call, params, name)) {
+        return;
+    }
+    if (backends_find(services->backends, name) != NULL) {
+        call_fail(call, RPC_FORBIDDEN,
+                  "backend %s is in the config; take it out and reload (SIGHUP) first", name);
+        return;
+    }
+    struct store_call *work = store_call_new(services, call, run_forget, forget_done);
+    if (work != NULL) {
+        store_call_add_lane(work, name);
+        store_call_submit(work);
+    }
+}

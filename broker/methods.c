@@ -1,0 +1,43 @@
+/* methods.c - finds the method of a request. */
+#include "broker/methods.h"
+
+#include <string.h>
+
+const struct method methods[] = {
+    {"hello", method_hello},
+    {"memory.put", method_memory_put},
+    {"memory.delete", method_memory_delete},
+    {"memory.get", method_memory_get},
+    {"memory.history", method_memory_history},
+    {"memory.list", method_memory_list},
+    {"backend.list", method_backend_list},
+    {"backend.flush", method_backend_flush},
+    {"backend.pause", method_backend_pause},
+    {"backend.resume", method_backend_resume},
+    {"backend.probe", method_backend_probe},
+    {"backend.forget", method_backend_forget},
+    {"dead.list", method_dead_list},
+    {"dead.retry", method_dead_retry},
+    {"dead.drop", method_dead_drop},
+    {"stats", method_stats},
+    {NULL, NULL},
+};
+
+void methods_dispatch(struct services *services, struct call *call,
+                      const struct rpc_request *request)
+{
+    for (const struct method *method = methods; method->name != NULL; method++) {
+        if (strcmp(method->name, request->method) == 0) {
+            method->run(services, call, &request->params);
+            return;
+        }
+    }
+    call_fail(call, RPC_METHOD_NOT_FOUND, "there is no method %.100s; hello lists what there is",
+              request->method);
+}
+
+void services_read(struct services *services, struct query *query, struct call *call)
+{
+    query->call = call;
+    queries_submit(services->queries, query, services->writes->committed_seq);
+}

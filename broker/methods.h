@@ -1,0 +1,66 @@
+/*
+ * methods.h - the calls of the protocol, by name; each in a method_*.c of its subject.
+ *
+ * A method checks its parameters, and then answers the call, or hands it on to what will: writes,
+ * queries, waits. It runs in the loop and never blocks.
+ */
+#ifndef MEMFERRY_METHODS_H
+#define MEMFERRY_METHODS_H
+
+#include "broker/backends.h"
+#include "broker/call.h"
+#include "broker/config.h"
+#include "broker/peer.h"
+#include "broker/query.h"
+#include "broker/stats.h"
+#include "broker/waits.h"
+#include "broker/writes.h"
+
+#define MEMFERRY_PROTOCOL 1
+
+/* What methods work with; all borrowed from the broker. */
+struct services {
+    struct peers *peers;
+    struct writes *writes;
+    struct queries *queries;
+    struct backends *backends;
+    struct waits *waits;
+    struct stats *stats;
+    struct journal *journal;
+    struct config *config;
+    struct log *log;
+    struct mailbox *mailbox;
+};
+
+/* Consumes the call. `params` is borrowed for the duration. */
+typedef void method_fn(struct services *, struct call *, const msgpack_object *params);
+
+struct method {
+    const char *name;
+    method_fn *run;
+};
+
+/* Ends with a NULL name. */
+extern const struct method methods[];
+
+/* Consumes the call. */
+void methods_dispatch(struct services *services, struct call *call,
+                      const struct rpc_request *request);
+
+method_fn method_hello, method_stats;
+method_fn method_memory_put, method_memory_delete;
+method_fn method_memory_get, method_memory_history, method_memory_list;
+method_fn method_backend_list, method_backend_flush, method_backend_pause, method_backend_resume,
+    method_backend_probe, method_backend_forget;
+method_fn method_dead_list, method_dead_retry, method_dead_drop;
+
+/* ---- shared by the methods ---- */
+
+/* Reads are held until the store shows every write that had its receipt. */
+void services_read(struct services *services, struct query *query, struct call *call);
+/* Writes the members of a receipt but for "backends", as the head of a map of six. */
+void receipt_pack_head(msgpack_packer *packer, const struct write *write);
+/* …and "backends": how each sink stands with something that was just written. */
+void receipt_pack_backends(msgpack_packer *packer, const struct backends *backends);
+
+#endif

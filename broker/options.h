@@ -1,0 +1,24 @@
+/* options.h - the command line of memferryd. */
+#ifndef MEMFERRY_OPTIONS_H
+#define MEMFERRY_OPTIONS_H
+
+#include "broker/util/log.h"
+
+enum options_action {
+    OPTIONS_RUN = 0,
+    OPTIONS_CHECK_CONFIG,
+    OPTIONS_CHECK_JOURNAL,
+    OPTIONS_EXIT /* help or version was printed */
+};
+
+struct options {
+    enum options_action action;
+    const char *config, *socket, *state_dir, *plugin_dir; /* NULL: by environment or default */
+    const char *check_dir;                                /* of --check-journal; NULL: state_dir */
+    enum log_level log_level;
+};
+
+/* 0, or EX_USAGE after telling on stderr. Strings are borrowed from argv. */
+int options_parse(int argc, char **argv, struct options *ret);
+
+#endif

@@ -1,0 +1,125 @@
+/*
+ * peer.h - one connection, and the set of them.
+ *
+ * Happy path: bytes → scan → rpc_request_decode → handler->request(call) → call_reply → out buffer
+ * → flushed once a turn of the loop, so that many replies are one write.
+ *
+ *     OPEN ── end of input ──▶ HALF ── last reply sent ──▶ CLOSING
+ *      │ └── framing lost ──▶ DRAINING ── error sent, input ended or discarded ──▶ CLOSING
+ *      └──── error, 64 MiB unread ─────────────────────────────────────────────▶ CLOSING
+ *
+ * Failure modes: reading pauses while a limit below is reached, and goes on by itself. A peer that
+ * is closed with calls in flight lives on, without a connection, until they are answered.
+ *
+ * All of it runs in the loop.
+ */
+#ifndef MEMFERRY_PEER_H
+#define MEMFERRY_PEER_H
+
+#include "broker/call.h"
+#include "broker/util/log.h"
+#include "client/wire/scan.h"
+
+#include <stdbool.h>
+#include <uv.h>
+
+#define PEER_CALLS_MAX      1024                /* in flight */
+#define PEER_CALL_BYTES_MAX ((size_t)16 << 20)  /* their frames */
+#define PEER_UNREAD_PAUSE   ((size_t)1 << 20)   /* replies not taken: reading pauses */
+#define PEER_UNREAD_MAX     ((size_t)64 << 20)  /* replies not taken: closed */
+#define PEERS_BYTES_MAX     ((size_t)256 << 20) /* buffers of all peers together */
+#define PEERS_REFUSED_MAX   24    /* connections over the limit that are told so at once */
+#define PEER_DRAIN_MS       2000  /* how long a closing peer's input is discarded */
+#define PEER_BUDGET_MS      30000 /* how long the total limit may hold a peer up */
+
+enum peer_state { PEER_OPEN = 0, PEER_HALF, PEER_DRAINING, PEER_CLOSING };
+
+/* Embedded by who answers calls. */
+struct peer_handler {
+    /* Consumes the call. `request` is borrowed for the duration. */
+    void (*request)(struct peer_handler *, struct call *, const struct rpc_request *request);
+    /* The last peer is gone, after peers_close. */
+    void (*all_closed)(struct peer_handler *);
+};
+
+struct peer {
+    uv_pipe_t pipe;
+    struct peers *set;
+    struct peer *next, *prev;
+    enum peer_state state;
+    enum wire_encoding encoding;
+    uid_t uid;
+    pid_t pid;
+    unsigned references; /* one of each handle, one of each call */
+    bool refused;        /* over the limit: told busy */
+    bool writes;         /* has sent a request that writes */
+    bool paused;         /* reading is stopped */
+    bool over_budget;
+    bool dirty; /* in the set's list of peers to flush */
+    bool connected;
+    struct peer *next_dirty;
+    uint64_t over_budget_since_ms;
+    /* input */
+    uint8_t *in;
+    size_t in_size, in_capacity;
+    struct msgpack_scan msgpack_scan;
+    struct json_scan json_scan;
+    unsigned calls;
+    size_t call_bytes;
+    /* output */
+    msgpack_sbuffer out;     /* to be written */
+    msgpack_sbuffer sending; /* being written by `write` */
+    uv_write_t write;
+    bool writing;
+    uv_timer_t drain_timer;
+};
+
+struct peers {
+    uv_loop_t *loop;
+    struct log *log;
+    struct peer_handler *handler;
+    struct peer *head;
+    struct peer *dirty;
+    unsigned max; /* connections that are served */
+    unsigned count, refused_count, paused_count;
+    unsigned most;   /* largest count so far */
+    unsigned active; /* peers that wrote in this turn: the journal's hint */
+    size_t buffered_bytes;
+    bool writers_paused;
+    bool closing;
+    uint64_t requests, errors;
+    uint8_t *read_buffer; /* shared: an idle peer holds none */
+    msgpack_zone zone;
+    uv_timer_t budget_timer;
+};
+
+int peers_init(struct peers *peers, uv_loop_t *loop, struct peer_handler *handler, struct log *log,
+               unsigned max);
+/* Takes a connected descriptor (consumed). */
+int peers_add(struct peers *peers, int fd, uid_t uid, pid_t pid);
+/* Once a turn of the loop: sends what is to be sent, reads on where a limit was lifted. */
+void peers_turn(struct peers *peers);
+/* While true, peers that write are not read. */
+void peers_pause_writers(struct peers *peers, bool paused);
+/* Stops reading; each peer closes when its calls are answered. handler->all_closed follows. */
+void peers_close(struct peers *peers);
+void peers_deinit(struct peers *peers);
+
+/* ---- between the files of this module ---- */
+
+void peer_read_start(struct peer *peer);
+void peer_pause(struct peer *peer);
+void peer_process(struct peer *peer); /* frames that are in the buffer */
+bool peer_should_pause(const struct peer *peer);
+void peer_mark_dirty(struct peer *peer);
+void peer_flush(struct peer *peer);
+size_t peer_unread(const struct peer *peer);
+void peer_set_state(struct peer *peer, enum peer_state state);
+void peer_close(struct peer *peer);
+void peer_unref(struct peer *peer);
+void peer_fail_framing(struct peer *peer, enum rpc_code code, const char *text);
+/* Closes a half-closed or draining peer when nothing is left to do for it. */
+void peer_finish(struct peer *peer);
+void peers_check_budget(struct peers *peers);
+
+#endif

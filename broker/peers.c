@@ -1,0 +1,177 @@
+/* peers.c - the set of connections: what they may hold together, and what is done once a turn. */
+#include "broker/peer.h"
+#include "broker/util/clock.h"
+#include "broker/util/container.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define READ_BUFFER_SIZE ((size_t)64 << 10)
+#define ZONE_CHUNK_SIZE  ((size_t)16 << 10)
+#define BUDGET_TICK_MS   1000 /* only while the total limit holds somebody up */
+
+int peers_init(struct peers *set, uv_loop_t *loop, struct peer_handler *handler, struct log *log,
+               unsigned max)
+{
+    *set = (struct peers){.loop = loop, .handler = handler, .log = log, .max = max};
+    set->read_buffer = malloc(READ_BUFFER_SIZE);
+    if (set->read_buffer == NULL || !msgpack_zone_init(&set->zone, ZONE_CHUNK_SIZE)) {
+        free(set->read_buffer);
+        return -ENOMEM;
+    }
+    return uv_timer_init(loop, &set->budget_timer);
+}
+
+void peers_deinit(struct peers *set)
+{
+    free(set->read_buffer);
+    msgpack_zone_destroy(&set->zone);
+}
+
+/* Reads on where the limit that stopped a peer is no longer reached. */
+static void resume(struct peer *peer)
+{
+    if (!peer->paused || peer_should_pause(peer)) {
+        return;
+    }
+    peer->paused = false;
+    peer->set->paused_count--;
+    peer_process(peer);
+    if (peer->state > PEER_HALF) {
+        return;
+    }
+    if (peer_should_pause(peer)) {
+        peer_pause(peer);
+    } else if (peer->state == PEER_OPEN && !peer->set->closing) {
+        peer_read_start(peer);
+    }
+    peer_mark_dirty(peer);
+}
+
+static void resume_paused(struct peers *set)
+{
+    struct peer *next;
+
+    for (struct peer *peer = set->head; peer != NULL && set->paused_count > 0; peer = next) {
+        next = peer->next;
+        resume(peer);
+    }
+}
+
+static void flush_dirty(struct peers *set)
+{
+    while (set->dirty != NULL) {
+        struct peer *peer = set->dirty;
+        set->dirty = peer->next_dirty;
+        peer->dirty = false;
+        peer_flush(peer);
+        peer_finish(peer);
+    }
+}
+
+void peers_turn(struct peers *set)
+{
+    flush_dirty(set);
+    if (set->paused_count > 0 && !set->closing) {
+        resume_paused(set);
+        flush_dirty(set);
+    }
+}
+
+void peers_pause_writers(struct peers *set, bool paused)
+{
+    set->writers_paused = paused;
+}
+
+static size_t peer_holds(const struct peer *peer)
+{
+    return peer->in_capacity + peer->call_bytes + peer_unread(peer);
+}
+
+static struct peer *largest_unpaused(struct peers *set)
+{
+    struct peer *largest = NULL;
+
+    for (struct peer *peer = set->head; peer != NULL; peer = peer->next) {
+        if (peer->state == PEER_OPEN && !peer->over_budget && peer_holds(peer) > 0 &&
+            (largest == NULL || peer_holds(peer) > peer_holds(largest))) {
+            largest = peer;
+        }
+    }
+    return largest;
+}
+
+static void pause_for_budget(struct peer *peer)
+{
+    peer->over_budget = true;
+    peer->over_budget_since_ms = uv_now(peer->set->loop);
+    peer_pause(peer);
+}
+
+static void lift_budget(struct peers *set)
+{
+    for (struct peer *peer = set->head; peer != NULL; peer = peer->next) {
+        peer->over_budget = false;
+    }
+    uv_timer_stop(&set->budget_timer);
+}
+
+/* Halves of frames can hold the whole budget, and then nobody would ever go on: who waited longest
+ * is told busy and closed. */
+static void close_stuck(struct peers *set, uint64_t now_ms)
+{
+    struct peer *next;
+
+    for (struct peer *peer = set->head; peer != NULL; peer = next) {
+        next = peer->next;
+        if (peer->over_budget && peer->state == PEER_OPEN && peer->calls == 0 &&
+            now_ms - peer->over_budget_since_ms > PEER_BUDGET_MS) {
+            log_write(set->log, LOG_LEVEL_WARNING, "peer-budget",
+                      "the buffers of all connections are full; closing the one of pid %d",
+                      (int)peer->pid);
+            peer_fail_framing(peer, RPC_BUSY, "the broker's buffers are full; try again later");
+            peer_flush(peer);
+            peer_close(peer);
+        }
+    }
+}
+
+static void budget_cb(uv_timer_t *timer)
+{
+    struct peers *set = container_of(timer, struct peers, budget_timer);
+
+    if (set->buffered_bytes < PEERS_BYTES_MAX / 4 * 3) {
+        lift_budget(set);
+    } else {
+        close_stuck(set, uv_now(set->loop));
+    }
+}
+
+void peers_check_budget(struct peers *set)
+{
+    if (set->buffered_bytes <= PEERS_BYTES_MAX) {
+        return;
+    }
+    struct peer *largest = largest_unpaused(set);
+    if (largest != NULL) {
+        pause_for_budget(largest);
+        uv_timer_start(&set->budget_timer, budget_cb, BUDGET_TICK_MS, BUDGET_TICK_MS);
+    }
+}
+
+void peers_close(struct peers *set)
+{
+    struct peer *next;
+
+    set->closing = true;
+    uv_close((uv_handle_t *)&set->budget_timer, NULL);
+    if (set->head == NULL) {
+        set->handler->all_closed(set->handler);
+        return;
+    }
+    for (struct peer *peer = set->head; peer != NULL; peer = next) {
+        next = peer->next;
+        uv_read_stop((uv_stream_t *)&peer->pipe);
+        peer_mark_dirty(peer);
+    }
+}

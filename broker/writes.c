@@ -1,0 +1,395 @@
+/* writes.c - the loop's side of journal and store; see writes.h for the path. */
+#include "broker/writes.h"
+
+#include "broker/util/clock.h"
+#include "broker/util/container.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ACTIVE_WINDOW_MS 2
+
+static struct write *write_of(struct journal_record *record)
+{
+    return container_of(container_of(record, struct change, record), struct write, change);
+}
+
+/* ---- requests ---- */
+
+struct write_request *write_request_new(struct call *call, size_t count)
+{
+    struct write_request *request = calloc(1, sizeof *request + count * sizeof(struct write));
+
+    if (request == NULL) {
+        return NULL;
+    }
+    request->call = call;
+    request->count = request->unanswered = request->unfinished = count;
+    for (size_t i = 0; i < count; i++) {
+        request->items[i].request = request;
+    }
+    return request;
+}
+
+void write_request_free(struct write_request *request)
+{
+    for (size_t i = 0; i < request->count; i++) {
+        free((void *)(uintptr_t)request->items[i].change.record.payload);
+    }
+    free(request);
+}
+
+int write_request_set(struct write_request *request, size_t i, const struct event *event)
+{
+    struct write *write = &request->items[i];
+    uint8_t *payload = malloc(event_size_max(event));
+
+    if (payload == NULL) {
+        return -ENOMEM;
+    }
+    write->change.record.payload = payload;
+    write->change.record.payload_size = event_encode(event, payload);
+    write->needs_apply = event_needs_apply(event) || request->wait_delivered;
+    return 0;
+}
+
+void write_event(const struct write *write, struct event *ret_event)
+{
+    const struct journal_record *record = &write->change.record;
+    int r = event_decode(record->payload, record->payload_size, ret_event);
+
+    assert(r == 0);
+    (void)r;
+}
+
+uint64_t write_seq(const struct write *write)
+{
+    return write->needs_apply ? write->change.result.seq : write->change.record.seq;
+}
+
+bool write_is_duplicate(const struct write *write)
+{
+    return write->needs_apply && write->change.result.outcome == APPLY_DUPLICATE;
+}
+
+static enum rpc_code fail(struct rpc_failure *failure, enum rpc_code code, const char *text)
+{
+    failure->code = code;
+    snprintf(failure->text, sizeof failure->text, "%s", text);
+    return code;
+}
+
+static enum rpc_code apply_failure(const struct write *write, struct rpc_failure *failure)
+{
+    struct event event;
+
+    write_event(write, &event);
+    failure->code = write->change.result.outcome == APPLY_CONFLICT ? RPC_CONFLICT : RPC_NOT_FOUND;
+    if (failure->code == RPC_CONFLICT) {
+        snprintf(failure->text, sizeof failure->text,
+                 "memory %.*s has version %llu, not the expected %llu; read it and decide again",
+                 (int)event.memory_id.size, event.memory_id.data,
+                 (unsigned long long)write->change.result.version,
+                 (unsigned long long)event.expected_version);
+    } else if (event.op == EVENT_PUT) {
+        snprintf(failure->text, sizeof failure->text,
+                 "there is no memory %.*s to change; a new one needs content",
+                 (int)event.memory_id.size, event.memory_id.data);
+    } else {
+        snprintf(failure->text, sizeof failure->text, "there is no memory %.*s",
+                 (int)event.memory_id.size, event.memory_id.data);
+    }
+    return failure->code;
+}
+
+enum rpc_code write_outcome(const struct write *write, struct rpc_failure *ret_failure)
+{
+    const struct change *change = &write->change;
+
+    *ret_failure = (struct rpc_failure){.code = RPC_OK};
+    if (change->record.status == JOURNAL_E_FULL) {
+        return fail(ret_failure, RPC_STORAGE_FULL,
+                    "the disk of the state directory is full; nothing was written: make room");
+    }
+    if (change->record.status == JOURNAL_E_TOO_LARGE) {
+        return fail(ret_failure, RPC_INVALID_PARAMS,
+                    "the memory is larger than a journal segment can hold; nothing was written");
+    }
+    if (change->record.status != 0) {
+        return fail(ret_failure, RPC_STORAGE_FAILED,
+                    "the journal could not be written; the broker is stopping: see its log");
+    }
+    if (!write->needs_apply) {
+        return RPC_OK;
+    }
+    if (change->apply_status != 0) {
+        return change->apply_status == -EBADMSG
+                   ? fail(ret_failure, RPC_INTERNAL, "the store refused this event: see the log")
+                   : fail(ret_failure, RPC_STORAGE_FAILED,
+                          "the event is in the journal but the store failed; the broker is "
+                          "stopping: see its log");
+    }
+    if (change->result.outcome == APPLY_CONFLICT || change->result.outcome == APPLY_NOT_FOUND) {
+        return apply_failure(write, ret_failure);
+    }
+    return RPC_OK;
+}
+
+/* ---- submit ---- */
+
+static void note_active(struct writes *writes, struct peer *peer)
+{
+    uint64_t now_ms = uv_now(writes->peers->loop);
+
+    if (now_ms - writes->active_since_ms >= ACTIVE_WINDOW_MS) {
+        writes->active_before = writes->active_now;
+        writes->active_now = 0;
+        writes->active_since_ms = now_ms;
+        writes->active_last = NULL;
+    }
+    if (peer != writes->active_last) {
+        writes->active_now++;
+        writes->active_last = peer;
+    }
+}
+
+static void answer_now(struct write_request *request, int status)
+{
+    for (size_t i = 0; i < request->count; i++) {
+        request->items[i].change.record.status = status;
+    }
+    request->done(request);
+    write_request_free(request);
+}
+
+void writes_submit(struct writes *writes, struct write_request *request)
+{
+    request->writes = writes;
+    request->call->peer->writes = true;
+    if (writes->failed_told) {
+        answer_now(request, JOURNAL_E_FAILED);
+        return;
+    }
+    if (__atomic_load_n(&writes->store_full, __ATOMIC_RELAXED)) {
+        answer_now(request, JOURNAL_E_FULL);
+        return;
+    }
+    note_active(writes, request->call->peer);
+    writes->in_flight += request->count;
+    for (size_t i = 0; i < request->count; i++) {
+        journal_list_push(&writes->queued, &request->items[i].change.record);
+    }
+}
+
+void writes_turn(struct writes *writes)
+{
+    if (writes->queued.count > 0) {
+        unsigned active =
+            writes->active_now > writes->active_before ? writes->active_now : writes->active_before;
+        unsigned connected = writes->peers->count;
+        journal_append(writes->journal, &writes->queued, active < connected ? active : connected);
+    }
+}
+
+/* ---- what comes back ---- */
+
+static void answer(struct write *write)
+{
+    struct write_request *request = write->request;
+
+    assert(request->unanswered > 0);
+    if (--request->unanswered == 0) {
+        if (request->is_put) {
+            stats_put_answered(request->writes->stats,
+                               (uint64_t)clock_monotonic_us() - request->call->started_us);
+        }
+        request->done(request);
+    }
+}
+
+static void finish(struct writes *writes, struct write *write)
+{
+    struct write_request *request = write->request;
+
+    writes->in_flight--;
+    assert(request->unfinished > 0);
+    if (--request->unfinished == 0) {
+        write_request_free(request);
+    }
+}
+
+static void tell_failed(struct writes *writes, const char *text)
+{
+    if (!writes->failed_told) {
+        writes->failed_told = true;
+        writes->observer->failed(writes->observer, text);
+    }
+}
+
+static void throttle(struct writes *writes)
+{
+    bool over = writes->unapplied >= WRITES_UNAPPLIED_MAX ||
+                writes->unapplied_bytes >= WRITES_UNAPPLIED_BYTES_MAX;
+    bool under = writes->unapplied < WRITES_UNAPPLIED_MAX / 2 &&
+                 writes->unapplied_bytes < WRITES_UNAPPLIED_BYTES_MAX / 2;
+
+    if (writes->throttled ? under : over) {
+        writes->throttled = !writes->throttled;
+        peers_pause_writers(writes->peers, writes->throttled);
+    }
+}
+
+/* Plain events are answered here: they are durable, and nothing more was promised. */
+static void take_committed(struct writes *writes, struct journal_list *committed)
+{
+    struct journal_list to_apply = {0};
+    struct journal_record *record;
+
+    while ((record = journal_list_pop(committed)) != NULL) {
+        struct write *write = write_of(record);
+        if (record->status != 0) {
+            if (record->status == JOURNAL_E_FAILED) {
+                tell_failed(writes, "the journal could not be written");
+            }
+            answer(write);
+            finish(writes, write);
+            continue;
+        }
+        writes->committed_seq = record->seq;
+        writes->unapplied++;
+        writes->unapplied_bytes += record->payload_size;
+        if (!write->needs_apply) {
+            answer(write);
+        }
+        journal_list_push(&to_apply, record);
+    }
+    if (to_apply.count > 0) {
+        applier_apply(writes->applier, &to_apply);
+    }
+}
+
+static void take_applied(struct writes *writes, struct journal_list *applied)
+{
+    struct journal_record *record;
+
+    while ((record = journal_list_pop(applied)) != NULL) {
+        struct write *write = write_of(record);
+        writes->unapplied--;
+        writes->unapplied_bytes -= record->payload_size;
+        if (write->needs_apply) {
+            answer(write);
+        }
+        finish(writes, write);
+    }
+}
+
+static void async_cb(uv_async_t *async)
+{
+    struct writes *writes = container_of(async, struct writes, async);
+    struct journal_list committed, applied;
+    char error[sizeof writes->store_error] = "";
+
+    pthread_mutex_lock(&writes->lock);
+    committed = writes->committed;
+    applied = writes->applied;
+    writes->committed = writes->applied = (struct journal_list){0};
+    uint64_t applied_to = writes->applied_to;
+    if (writes->store_failed) {
+        memcpy(error, writes->store_error, sizeof error);
+    }
+    pthread_mutex_unlock(&writes->lock);
+
+    /* What the store has applied is at most what was committed before: both were taken at once, so
+     * committed first keeps each event's two steps in order. */
+    take_committed(writes, &committed);
+    take_applied(writes, &applied);
+    throttle(writes);
+    if (applied_to > writes->applied_seq) {
+        writes->applied_seq = applied_to;
+        writes->observer->applied(writes->observer, applied_to);
+    }
+    if (error[0] != '\0') {
+        tell_failed(writes, error);
+    }
+}
+
+/* ---- from the writer thread and the store thread ---- */
+
+static void committed(struct journal_observer *observer, struct journal_list *done)
+{
+    struct writes *writes = container_of(observer, struct writes, journal_observer);
+
+    pthread_mutex_lock(&writes->lock);
+    journal_list_append(&writes->committed, done);
+    pthread_mutex_unlock(&writes->lock);
+    uv_async_send(&writes->async);
+}
+
+static void applied(struct applier_observer *observer, struct journal_list *done,
+                    uint64_t applied_seq)
+{
+    struct writes *writes = container_of(observer, struct writes, applier_observer);
+
+    pthread_mutex_lock(&writes->lock);
+    journal_list_append(&writes->applied, done);
+    writes->applied_to = applied_seq;
+    pthread_mutex_unlock(&writes->lock);
+    uv_async_send(&writes->async);
+}
+
+static void store_full(struct applier_observer *observer, bool is_full)
+{
+    struct writes *writes = container_of(observer, struct writes, applier_observer);
+
+    __atomic_store_n(&writes->store_full, is_full, __ATOMIC_RELAXED);
+    log_write(writes->log, is_full ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO,
+              is_full ? "store-full" : "store-has-room",
+              is_full ? "the disk of the state directory is full: new memories are refused until "
+                        "there is room"
+                      : "the disk has room again: memories are taken");
+}
+
+static void store_failed(struct applier_observer *observer, const struct error *err)
+{
+    struct writes *writes = container_of(observer, struct writes, applier_observer);
+
+    pthread_mutex_lock(&writes->lock);
+    writes->store_failed = true;
+    snprintf(writes->store_error, sizeof writes->store_error, "%s", err->text);
+    pthread_mutex_unlock(&writes->lock);
+    uv_async_send(&writes->async);
+}
+
+int writes_init(struct writes *writes, uv_loop_t *loop, struct peers *peers, struct stats *stats,
+                struct writes_observer *observer, struct log *log)
+{
+    *writes = (struct writes){
+        .peers = peers,
+        .stats = stats,
+        .observer = observer,
+        .log = log,
+        .journal_observer = {.committed = committed},
+        .applier_observer = {.applied = applied, .full = store_full, .failed = store_failed}};
+    pthread_mutex_init(&writes->lock, NULL);
+    return uv_async_init(loop, &writes->async, async_cb);
+}
+
+void writes_close(struct writes *writes)
+{
+    uv_close((uv_handle_t *)&writes->async, NULL);
+}
+
+void writes_deinit(struct writes *writes)
+{
+    struct journal_record *record;
+
+    /* What came back after the loop had ended: its callers are gone. */
+    journal_list_append(&writes->committed, &writes->applied);
+    while ((record = journal_list_pop(&writes->committed)) != NULL) {
+        finish(writes, write_of(record));
+    }
+    pthread_mutex_destroy(&writes->lock);
+}

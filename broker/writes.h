@@ -1,0 +1,116 @@
+/*
+ * writes.h - from a method's event to its outcome: through the journal, and through the store where
+ * the answer depends on it. The loop's side of both.
+ *
+ * Happy path: writes_submit collects the turn's events; writes_turn hands them to the journal; what
+ * the writer thread committed comes back by an async, is answered if it is plain, and goes on to
+ * the store thread; what that applied comes back the same way, is answered if it was waiting for
+ * that, and freed.
+ *
+ * Failure modes: a full journal or store answers storage_full; a failed one answers storage_failed
+ * and calls on_failed once. At WRITES_UNAPPLIED_MAX events, or bytes, that the store has not
+ * applied yet, peers that write are not read until half of it is.
+ */
+#ifndef MEMFERRY_WRITES_H
+#define MEMFERRY_WRITES_H
+
+#include "broker/applier.h"
+#include "broker/call.h"
+#include "broker/journal.h"
+#include "broker/peer.h"
+#include "broker/stats.h"
+
+#include <pthread.h>
+#include <uv.h>
+
+#define WRITES_UNAPPLIED_MAX       20000
+#define WRITES_UNAPPLIED_BYTES_MAX ((size_t)16 << 20)
+
+struct services;
+struct write_request;
+
+/* One event of a request. */
+struct write {
+    struct change change;
+    struct write_request *request;
+    bool needs_apply;
+};
+
+/* A call that writes one event, or several in order. */
+struct write_request {
+    struct call *call;
+    /* Every event has its outcome. Answers the call; the request is freed by writes. */
+    void (*done)(struct write_request *);
+    struct services *services; /* of the method; unused by writes */
+    struct writes *writes;
+    bool wait_delivered;
+    bool is_put; /* measured as such */
+    int timeout_ms;
+    size_t count;
+    size_t unanswered, unfinished;
+    struct write items[];
+};
+
+/* Told when the journal or the store has failed for good. Embedded by the broker. */
+struct writes_observer {
+    void (*failed)(struct writes_observer *, const char *text);
+    /* The store has applied up to applied_seq. */
+    void (*applied)(struct writes_observer *, uint64_t applied_seq);
+};
+
+struct writes {
+    struct journal_observer journal_observer;
+    struct applier_observer applier_observer;
+    struct writes_observer *observer;
+    struct journal *journal;
+    struct applier *applier;
+    struct peers *peers;
+    struct stats *stats;
+    struct log *log;
+    uv_async_t async;
+    struct journal_list queued; /* this turn's */
+    uint64_t committed_seq, applied_seq;
+    uint64_t failed_seq;
+    size_t in_flight; /* events between submit and free */
+    size_t unapplied, unapplied_bytes;
+    bool throttled;
+    bool failed_told;
+    /* of the last milliseconds: how many peers wrote */
+    uint64_t active_since_ms;
+    unsigned active_now, active_before;
+    struct peer *active_last;
+    /* between the threads */
+    pthread_mutex_t lock;
+    struct journal_list committed, applied;
+    uint64_t applied_to;
+    bool store_full;
+    bool store_failed;
+    char store_error[512];
+};
+
+int writes_init(struct writes *writes, uv_loop_t *loop, struct peers *peers, struct stats *stats,
+                struct writes_observer *observer, struct log *log);
+/* Closes the handle; the journal and the applier have been stopped or call nothing more. */
+void writes_close(struct writes *writes);
+void writes_deinit(struct writes *writes);
+
+/* A request for `count` events, to be filled and submitted. NULL: out of memory. */
+struct write_request *write_request_new(struct call *call, size_t count);
+void write_request_free(struct write_request *request); /* one that was not submitted */
+/* Encodes the event as item i. -ENOMEM. */
+int write_request_set(struct write_request *request, size_t i, const struct event *event);
+
+/* Consumes the request. */
+void writes_submit(struct writes *writes, struct write_request *request);
+/* Once a turn of the loop. */
+void writes_turn(struct writes *writes);
+
+/* The outcome of one event, once it has one: RPC_OK or why not, with the text filled. */
+enum rpc_code write_outcome(const struct write *write, struct rpc_failure *ret_failure);
+/* The event as it was submitted; borrowed from the write. */
+void write_event(const struct write *write, struct event *ret_event);
+/* The seq that a receipt tells: its own, or of the change it repeats. */
+uint64_t write_seq(const struct write *write);
+bool write_is_duplicate(const struct write *write);
+
+#endif

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# check.sh BUILD_DIR: format, tidy, layers, exported symbols, shell scripts, and what must not be said.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+build=$1
+failed=0
+
+fail() { echo "FAILED: $*" >&2; failed=1; }
+sources() { git ls-files -- '*.c' '*.h'; }
+
+echo "format"
+sources | xargs clang-format --dry-run --Werror || fail "clang-format: run clang-format -i on what is named above"
+
+echo "tidy"
+git ls-files -- 'broker/*.c' 'client/*.c' 'plugins/*.c' |
+  xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p "$build" 2>"$build/tidy.err" || {
+  grep -v 'warnings generated\|Suppressed' "$build/tidy.err" >&2 || true
+  fail "clang-tidy"
+}
+
+echo "layers"
+/usr/bin/python3 tests/layers.py || fail "a lower layer includes a higher one"
+
+echo "exported symbols"
+tests/symbols.sh "$build" || fail "exported symbols"
+
+echo "shell scripts"
+{ git ls-files -- '*.sh'; echo dev; echo .ci/run; } | xargs shellcheck || fail "shellcheck"
+
+exit $failed
