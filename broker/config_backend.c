@@ -14,8 +14,8 @@
 #include <strings.h>
 
 #define BATCH_MAX          10000
-#define MAX_AGE_MAX_MS     (3650 * 24 * 3600 * INT64_C(1000))
-#define EMBEDDING_MAX_MS   (600 * INT64_C(1000))
+#define MAX_AGE_MAX_MS     (INT64_C(3650) * 24 * 3600 * 1000)
+#define EMBEDDING_MAX_MS   (INT64_C(600) * 1000)
 #define CONFIG_NAME_LENGTH 64
 
 bool config_is_name(const char *text)

@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-#define CONFIG_FILE_SIZE_MAX (1024 * 1024)
+#define CONFIG_FILE_SIZE_MAX ((size_t)1024 * 1024)
 
 /* Takes what the file holds, in its order. Texts are borrowed for the call. A negative answer, with
  * err filled, ends the reading. */

@@ -213,8 +213,8 @@ int config_file_read(const char *file, struct config_sink *sink, struct error *e
     int result;
     if (size < 0) {
         result = error_set_errno(err, (int)size, "cannot read the config %s", file);
-    } else if (size > CONFIG_FILE_SIZE_MAX) {
-        result = error_set(err, -EINVAL, "%s is over %d bytes; that is no config", file,
+    } else if ((size_t)size > CONFIG_FILE_SIZE_MAX) {
+        result = error_set(err, -EINVAL, "%s is over %zu bytes; that is no config", file,
                            CONFIG_FILE_SIZE_MAX);
     } else {
         result = read_text(&reader, buffer, (size_t)size);

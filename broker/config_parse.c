@@ -13,8 +13,10 @@ struct unit {
     int64_t factor;
 };
 
+#define SECOND INT64_C(1000)
+
 static const struct unit duration_units[] = {
-    {"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 3600 * 1000}, {"d", 24 * 3600 * 1000},
+    {"ms", 1}, {"s", SECOND}, {"m", 60 * SECOND}, {"h", 3600 * SECOND}, {"d", SECOND * 24 * 3600},
 };
 
 static const struct unit size_units[] = {

@@ -14,7 +14,7 @@
 #define SEGMENT_MAX      (INT64_C(1) << 30)
 #define GATHER_US_MAX    10000
 #define GUARD_COUNT_MAX  1000000000
-#define GUARD_WINDOW_MAX (24 * 3600 * INT64_C(1000))
+#define GUARD_WINDOW_MAX (INT64_C(24) * 3600 * 1000)
 
 static int set_socket(struct config *c, const struct config_place *place, const char *key,
                       const char *value, struct error *err)

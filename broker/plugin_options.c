@@ -200,9 +200,10 @@ int plugin_options_apply(struct plugin *plugin, const struct config_backend *bac
     if (plugin->options == NULL) {
         return error_set(err, -ENOMEM, "out of memory");
     }
-    for (; plugin->option_count < count; plugin->option_count++) {
-        plugin->options[plugin->option_count].row = &plugin->table.options[plugin->option_count];
+    for (size_t i = 0; i < count; i++) {
+        plugin->options[i].row = &plugin->table.options[i];
     }
+    plugin->option_count = count;
     int result = set_batch(plugin, backend, config_file, err);
     for (size_t i = 0; result == 0 && i < backend->option_count; i++) {
         result = set_entry(plugin, &backend->options[i], config_file, err);

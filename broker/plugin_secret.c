@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SECRET_SIZE_MAX (64 * 1024)
+#define SECRET_SIZE_MAX ((size_t)64 * 1024)
 
 void plugin_secret_free(char *secret, size_t size)
 {
@@ -83,7 +83,7 @@ static int read_secret(int fd, char *buffer, size_t *ret_size, const char *path,
     }
     size_t size = (size_t)got;
     if (size > SECRET_SIZE_MAX) {
-        return error_set(err, -EINVAL, "%s is over %d bytes; that is no secret", path,
+        return error_set(err, -EINVAL, "%s is over %zu bytes; that is no secret", path,
                          SECRET_SIZE_MAX);
     }
     if (size > 0 && buffer[size - 1] == '\n') {
@@ -98,28 +98,38 @@ static int read_secret(int fd, char *buffer, size_t *ret_size, const char *path,
     return 0;
 }
 
+/* A copy of its own size; the buffer is wiped. */
+static int copy_out(char **ret, const char *buffer, size_t size, struct error *err)
+{
+    char *copy = malloc(size + 1);
+
+    if (copy == NULL) {
+        return error_set(err, -ENOMEM, "out of memory");
+    }
+    memcpy(copy, buffer, size + 1);
+    *ret = copy;
+    return 0;
+}
+
 int plugin_secret_read_file(char **ret, size_t *ret_size, const char *path, struct error *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    size_t size = 0;
+    char *buffer = malloc(SECRET_SIZE_MAX + 1);
+    int fd, result;
 
     *ret = NULL;
-    if (fd < 0) {
-        return error_set_errno(err, -errno, "cannot open the secret's file %s", path);
+    if (buffer == NULL) {
+        return error_set(err, -ENOMEM, "out of memory");
     }
-    char *buffer = malloc(SECRET_SIZE_MAX + 1);
-    int result = buffer == NULL ? error_set(err, -ENOMEM, "out of memory")
-                                : read_secret(fd, buffer, &size, path, err);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0) {
+        result = error_set_errno(err, -errno, "cannot open the secret's file %s", path);
+    } else {
+        result = read_secret(fd, buffer, ret_size, path, err);
+        close(fd);
+    }
     if (result == 0) {
-        *ret = malloc(size + 1);
-        if (*ret == NULL) {
-            result = error_set(err, -ENOMEM, "out of memory");
-        } else {
-            memcpy(*ret, buffer, size + 1);
-            *ret_size = size;
-        }
+        result = copy_out(ret, buffer, *ret_size, err);
     }
     plugin_secret_free(buffer, SECRET_SIZE_MAX + 1);
-    close(fd);
     return result;
 }

@@ -118,7 +118,7 @@ static size_t mark_as_cut(char *line, size_t length)
     while (end > 0 && ((unsigned char)line[end] & 0xc0) == 0x80) {
         end--;
     }
-    memcpy(line + end, "...", 3);
+    memset(line + end, '.', 3);
     return end + 3;
 }
 

@@ -16,7 +16,8 @@
 
 static int no_memory(struct error *err)
 {
-    return error_set(err, -ENOMEM, "out of memory");
+    error_set(err, -ENOMEM, "out of memory");
+    return -ENOMEM;
 }
 
 static const char *variable(const char *name)
@@ -70,7 +71,7 @@ static int home(char **ret, struct error *err)
 
 static int below_home(char **ret, const char *name, struct error *err)
 {
-    char *directory;
+    char *directory = NULL;
     int result = home(&directory, err);
 
     if (result != 0) {

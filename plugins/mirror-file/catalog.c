@@ -17,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ENTRIES_MAX   (16 * 1024 * 1024)
+#define ENTRIES_MAX   ((size_t)16 * 1024 * 1024)
 #define COMPACT_FIRST 4096 /* entries before the first compaction */
 #define ORIGIN_SIZE   40   /* a UUID with its NUL */
 

@@ -27,7 +27,7 @@
 #include <sys/statvfs.h>
 
 /* With less than this on the disk a probe does not invite the broker to try again. */
-#define ROOM_MIN (1024 * 1024)
+#define ROOM_MIN (UINT64_C(1024) * 1024)
 
 struct mirror {
     const struct memferry_host *host;
@@ -110,8 +110,7 @@ static int mirror_probe(void *self, struct memferry_reason *why)
     if (result != 0) {
         return result;
     }
-    if (fstatvfs(m->file.fd, &disk) == 0 &&
-        (uint64_t)disk.f_bavail * disk.f_frsize < (uint64_t)ROOM_MIN) {
+    if (fstatvfs(m->file.fd, &disk) == 0 && (uint64_t)disk.f_bavail * disk.f_frsize < ROOM_MIN) {
         snprintf(why->text, sizeof why->text, "the disk of %s is full; make room on it",
                  m->file.path);
         return -ENOSPC;
@@ -137,7 +136,7 @@ static void reject_too_large(struct memferry_outcome *outcome)
     outcome->verdict = MEMFERRY_REJECT;
     outcome->blame = MEMFERRY_BLAME_RECORD;
     snprintf(outcome->reason.text, sizeof outcome->reason.text,
-             "the memory needs a line of more than %d bytes; make it smaller", LINE_SIZE_MAX);
+             "the memory needs a line of more than %zu bytes; make it smaller", LINE_SIZE_MAX);
 }
 
 /* Appends one memory. Its outcome is DONE, which holds only once the file is synced. */

@@ -11,7 +11,7 @@
 #include <sys/types.h>
 
 /* Content of 1 MiB whose every byte is escaped to six, and a large embedding, still fit. */
-#define LINE_SIZE_MAX (32 * 1024 * 1024)
+#define LINE_SIZE_MAX ((size_t)32 * 1024 * 1024)
 
 /* Every line begins so: it tells our files from others, and 1 is the version of the format. */
 #define LINE_START "{\"memferry\":1,"
