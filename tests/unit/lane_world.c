@@ -4,7 +4,6 @@
 #include "broker/event.h"
 #include "broker/util/container.h"
 
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,22 +12,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 #include <fcntl.h>
 #include <msgpack.h>
 
-#define PATIENCE_S 60
-
 struct put {
     struct change change;
     uint8_t payload[512];
 };
 
-static void must(int status, const struct error *err)
+void world_must(int status, const struct error *err)
 {
     if (status != 0) {
         fprintf(stderr, "lane_world: %d: %s\n", status, err->text);
@@ -78,79 +73,10 @@ static void full(struct applier_observer *observer, bool is_full)
     assert_false(is_full);
 }
 
-/* The test stands between a lane and the applier: --wrap gives it every work first. */
-void __real_applier_submit(struct applier *applier, struct applier_work *work);
-void __wrap_applier_submit(struct applier *applier, struct applier_work *work);
-
-static struct {
-    pthread_mutex_t mutex;
-    pthread_cond_t kept;
-    unsigned failing; /* works that come back with an error */
-    bool holding;     /* works are kept */
-    struct applier_work *held;
-} submits = {.mutex = PTHREAD_MUTEX_INITIALIZER, .kept = PTHREAD_COND_INITIALIZER};
-
-void __wrap_applier_submit(struct applier *applier, struct applier_work *work)
-{
-    struct error err;
-
-    pthread_mutex_lock(&submits.mutex);
-    bool fails = submits.failing > 0, holds = submits.holding;
-    if (fails) {
-        submits.failing--;
-    } else if (holds) {
-        assert_null(submits.held);
-        submits.held = work;
-        pthread_cond_broadcast(&submits.kept);
-    }
-    pthread_mutex_unlock(&submits.mutex);
-    if (fails) {
-        error_set(&err, -EIO, "the disk is on fire");
-        work->done(work, -EIO, &err);
-    } else if (!holds) {
-        __real_applier_submit(applier, work);
-    }
-}
-
-void world_fail_writes(unsigned n)
-{
-    pthread_mutex_lock(&submits.mutex);
-    submits.failing = n;
-    pthread_mutex_unlock(&submits.mutex);
-}
-
-void world_hold_writes(void)
-{
-    pthread_mutex_lock(&submits.mutex);
-    submits.holding = true;
-    pthread_mutex_unlock(&submits.mutex);
-}
-
-void world_await_held_write(void)
-{
-    pthread_mutex_lock(&submits.mutex);
-    while (submits.held == NULL) {
-        pthread_cond_wait(&submits.kept, &submits.mutex);
-    }
-    pthread_mutex_unlock(&submits.mutex);
-}
-
-void world_release_writes(struct world *world)
-{
-    pthread_mutex_lock(&submits.mutex);
-    struct applier_work *work = submits.held;
-    submits.holding = false;
-    submits.held = NULL;
-    pthread_mutex_unlock(&submits.mutex);
-    if (work != NULL) {
-        __real_applier_submit(world->applier, work);
-    }
-}
-
 static void failed(struct applier_observer *observer, const struct error *err)
 {
     (void)observer;
-    must(-1, err);
+    world_must(-1, err);
 }
 
 static void lane_did_change(struct lane_observer *observer, const char *lane)
@@ -185,18 +111,18 @@ static void open_storage(struct world *world)
 
     snprintf(journal_dir, sizeof journal_dir, "%s/journal", world->dir);
     options.dir = journal_dir;
-    must(journal_open(&world->journal, &options, &world->log, &found, &err), &err);
+    world_must(journal_open(&world->journal, &options, &world->log, &found, &err), &err);
     struct store_options store_options = {
         .path = world->store_path, .origin = journal_origin(world->journal), .dims = 4};
-    must(store_open(&store, &store_options, &err), &err);
+    world_must(store_open(&store, &store_options, &err), &err);
     world->applier_observer =
         (struct applier_observer){.applied = applied, .full = full, .failed = failed};
-    must(applier_start(&world->applier, store, world->journal, &world->applier_observer,
-                       &applier_options, &world->log, &err),
-         &err);
+    world_must(applier_start(&world->applier, store, world->journal, &world->applier_observer,
+                             &applier_options, &world->log, &err),
+               &err);
     world->journal_observer.committed = committed;
-    must(journal_start(world->journal, &world->journal_observer, &err), &err);
-    must(reader_open(&world->reader, world->store_path, &err), &err);
+    world_must(journal_start(world->journal, &world->journal_observer, &err), &err);
+    world_must(reader_open(&world->reader, world->store_path, &err), &err);
 }
 
 static void name_paths(struct world *world)
@@ -260,6 +186,18 @@ void world_free(struct world *world)
     free(world);
 }
 
+int world_setup(void **state)
+{
+    *state = world_new();
+    return 0;
+}
+
+int world_teardown(void **state)
+{
+    world_free(*state);
+    return 0;
+}
+
 static struct plugin *load(struct world *world)
 {
     char address[32], control[] = "control", file[] = "password_file", name[] = LANE;
@@ -276,7 +214,7 @@ static struct plugin *load(struct world *world)
     struct error err = {0};
 
     snprintf(address, sizeof address, "%p", (void *)&world->backend);
-    must(plugin_load(&plugin, &backend, &context, &err), &err);
+    world_must(plugin_load(&plugin, &backend, &context, &err), &err);
     return plugin;
 }
 
@@ -285,9 +223,9 @@ void world_start_lane(struct world *world)
     struct error err = {0};
     struct plugin *plugin = load(world);
 
-    must(lane_start(&world->lane, &world->options, plugin, world->applier, &world->lane_observer,
-                    &world->log, &err),
-         &err);
+    world_must(lane_start(&world->lane, &world->options, plugin, world->applier,
+                          &world->lane_observer, &world->log, &err),
+               &err);
     pthread_mutex_lock(&world->mutex);
     world->woken = world->lane;
     pthread_mutex_unlock(&world->mutex);
@@ -374,237 +312,4 @@ void world_put_many(struct world *world, const char *prefix, unsigned n)
         journal_list_push(&list, &make_put(world, EVENT_PUT, id, prefix)->change.record);
     }
     append(world, &list);
-}
-
-/* ---- conditions ---- */
-
-static unsigned long generation(struct world *world)
-{
-    pthread_mutex_lock(&world->mutex);
-    unsigned long now = world->generation;
-    pthread_mutex_unlock(&world->mutex);
-    return now;
-}
-
-void world_await(struct world *world, world_condition *condition)
-{
-    struct timespec deadline;
-
-    clock_gettime(CLOCK_REALTIME, &deadline);
-    deadline.tv_sec += PATIENCE_S;
-    for (;;) {
-        unsigned long seen = generation(world);
-        int waited = 0;
-
-        if (condition(world)) {
-            return;
-        }
-        pthread_mutex_lock(&world->mutex);
-        while (world->generation == seen && waited == 0) {
-            waited = pthread_cond_timedwait(&world->changed, &world->mutex, &deadline);
-        }
-        pthread_mutex_unlock(&world->mutex);
-        if (waited != 0) {
-            fail_msg("the condition did not come");
-        }
-    }
-}
-
-struct reader_lane world_row(struct world *world)
-{
-    struct reader_lane row = {0};
-    struct error err = {0};
-
-    must(reader_lane(world->reader, LANE, &row, &err), &err);
-    return row;
-}
-
-struct lane_status world_status(struct world *world)
-{
-    struct lane_status status;
-
-    lane_status(world->lane, &status);
-    return status;
-}
-
-bool world_is_level(struct world *world)
-{
-    struct reader_lane row = world_row(world);
-
-    return row.exists && row.pending == 0 && row.deferred == 0 &&
-           world_status(world).cursor == row.cursor;
-}
-
-bool world_circuit_is_open(struct world *world)
-{
-    return world_status(world).circuit == CIRCUIT_OPEN;
-}
-
-bool world_circuit_is_closed(struct world *world)
-{
-    return world_status(world).circuit == CIRCUIT_CLOSED;
-}
-
-void world_await_call(struct world *world)
-{
-    uint64_t count;
-
-    assert_int_equal(read(world->backend.called_fd, &count, sizeof count), sizeof count);
-}
-
-void world_release_calls(struct world *world)
-{
-    uint64_t one = 1;
-
-    assert_int_equal(write(world->backend.go_fd, &one, sizeof one), sizeof one);
-}
-
-/* ---- requests ---- */
-
-struct answer {
-    struct lane_reply reply;
-    struct applier_work work;
-    struct world *world;
-    const char *id;
-    int64_t due_ms;
-    bool given; /* guarded by the world's mutex */
-    int status;
-    struct error err;
-};
-
-static void give(struct answer *answer, int status, const struct error *err)
-{
-    struct world *world = answer->world;
-
-    pthread_mutex_lock(&world->mutex);
-    assert_false(answer->given);
-    answer->given = true;
-    answer->status = status;
-    if (err != NULL) {
-        answer->err = *err;
-    }
-    world->generation++;
-    pthread_cond_broadcast(&world->changed);
-    pthread_mutex_unlock(&world->mutex);
-}
-
-static void replied(struct lane_reply *reply, int status, const struct error *err)
-{
-    give(container_of(reply, struct answer, reply), status, err);
-}
-
-static int await_answer(struct answer *answer)
-{
-    struct world *world = answer->world;
-
-    pthread_mutex_lock(&world->mutex);
-    while (!answer->given) {
-        pthread_cond_wait(&world->changed, &world->mutex);
-    }
-    pthread_mutex_unlock(&world->mutex);
-    return answer->status;
-}
-
-int world_pause(struct world *world, bool paused)
-{
-    struct answer answer = {.reply = {.done = replied}, .world = world};
-
-    lane_set_paused(world->lane, paused, &answer.reply);
-    return await_answer(&answer);
-}
-
-int world_probe(struct world *world, struct error *err)
-{
-    struct answer answer = {.reply = {.done = replied}, .world = world};
-
-    lane_probe(world->lane, &answer.reply);
-    int status = await_answer(&answer);
-    if (err != NULL) {
-        *err = answer.err;
-    }
-    return status;
-}
-
-static int run_retry(struct applier_work *work, struct store *store, struct error *err)
-{
-    struct answer *answer = container_of(work, struct answer, work);
-    uint64_t count;
-
-    return store_dead_retry(store, LANE, answer->id, answer->due_ms, &count, err);
-}
-
-static void retried(struct applier_work *work, int status, const struct error *err)
-{
-    give(container_of(work, struct answer, work), status, err);
-}
-
-void world_dead_retry(struct world *world, const char *id, int64_t due_ms)
-{
-    struct answer answer = {
-        .work = {.run = run_retry, .done = retried}, .world = world, .id = id, .due_ms = due_ms};
-
-    applier_submit(world->applier, &answer.work);
-    must(await_answer(&answer), &answer.err);
-    lane_kick(world->lane);
-}
-
-/* ---- the backend ---- */
-
-void world_set(struct world *world, bool *which, bool value)
-{
-    pthread_mutex_lock(&world->backend.mutex);
-    *which = value;
-    pthread_mutex_unlock(&world->backend.mutex);
-}
-
-void world_set_password_file(struct world *world, const char *password)
-{
-    FILE *file = fopen(world->password_path, "w");
-
-    assert_non_null(file);
-    assert_int_equal(fchmod(fileno(file), 0600), 0);
-    fprintf(file, "%s\n", password);
-    assert_int_equal(fclose(file), 0);
-}
-
-unsigned world_given(struct world *world, const char *id)
-{
-    unsigned count = 0;
-
-    pthread_mutex_lock(&world->backend.mutex);
-    for (size_t i = 0; i < world->backend.taped; i++) {
-        count += strcmp(world->backend.tape[i].id, id) == 0;
-    }
-    pthread_mutex_unlock(&world->backend.mutex);
-    return count;
-}
-
-struct scripted_entry world_last_given(struct world *world, const char *id)
-{
-    struct scripted_entry last = {0};
-
-    pthread_mutex_lock(&world->backend.mutex);
-    for (size_t i = 0; i < world->backend.taped; i++) {
-        if (strcmp(world->backend.tape[i].id, id) == 0) {
-            last = world->backend.tape[i];
-        }
-    }
-    pthread_mutex_unlock(&world->backend.mutex);
-    return last;
-}
-
-bool world_log_has(struct world *world, const char *text)
-{
-    char *line = NULL;
-    size_t room = 0;
-    bool found = false;
-    FILE *file = fopen(world->log_path, "r");
-
-    assert_non_null(file);
-    while (!found && getline(&line, &room, file) > 0) {
-        found = strstr(line, text) != NULL;
-    }
-    free(line);
-    fclose(file);
-    return found;
 }

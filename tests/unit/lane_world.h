@@ -43,8 +43,14 @@ struct world {
     char superseded_id[32];
 };
 
+/* Ends the program when a step of the set-up failed. */
+void world_must(int status, const struct error *err);
+
 struct world *world_new(void);
 void world_free(struct world *world);
+
+int world_setup(void **state);
+int world_teardown(void **state);
 
 /* world->options are the test's to set before. */
 void world_start_lane(struct world *world);
@@ -62,6 +68,12 @@ void world_await(struct world *world, world_condition *condition);
 bool world_is_level(struct world *world);
 bool world_circuit_is_open(struct world *world);
 bool world_circuit_is_closed(struct world *world);
+bool world_one_is_dead(struct world *world);
+bool world_nothing_is_left(struct world *world); /* level, and no dead letter */
+bool world_has_error(struct world *world);       /* the circuit is open and says why */
+
+/* One number out of the database. */
+int64_t world_number(struct world *world, const char *query);
 
 struct reader_lane world_row(struct world *world);
 struct lane_status world_status(struct world *world);
