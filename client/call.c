@@ -109,13 +109,13 @@ static int receipt_of(struct memferry *m, int code, const struct memferry_reply 
     return code;
 }
 
-int memferry_put(struct memferry *m, const struct memferry_put *given,
-                 struct memferry_receipt *ret_receipt)
+int memferry_put_reply(struct memferry *m, const struct memferry_put *given,
+                       struct memferry_reply **ret)
 {
     struct memferry_put put;
     struct put_ids ids;
-    struct memferry_reply *reply = NULL;
 
+    *ret = NULL;
     client_error_clear(m);
     int rc = put_copy(m, given, &put);
     if (rc != MEMFERRY_OK) {
@@ -127,12 +127,20 @@ int memferry_put(struct memferry *m, const struct memferry_put *given,
     if (rc != MEMFERRY_OK) {
         return rc;
     }
-    rc = call_once(m, "memory.put", deadline, &reply);
-    if (rc == MEMFERRY_E_UNCERTAIN) {
-        rc = put_encode(m, &put, &ids, true);
-        rc = repeat_outcome(m,
-                            rc != MEMFERRY_OK ? rc : call_once(m, "memory.put", deadline, &reply));
+    rc = call_once(m, "memory.put", deadline, ret);
+    if (rc != MEMFERRY_E_UNCERTAIN) {
+        return rc;
     }
+    rc = put_encode(m, &put, &ids, true);
+    return repeat_outcome(m, rc != MEMFERRY_OK ? rc : call_once(m, "memory.put", deadline, ret));
+}
+
+int memferry_put(struct memferry *m, const struct memferry_put *put,
+                 struct memferry_receipt *ret_receipt)
+{
+    struct memferry_reply *reply;
+    int rc = memferry_put_reply(m, put, &reply);
+
     rc = receipt_of(m, rc, reply, ret_receipt);
     memferry_reply_free(reply);
     return rc;

@@ -186,6 +186,5 @@ void connection_drop(struct memferry *m, int code)
 int memferry_connect(struct memferry *m)
 {
     client_error_clear(m);
-    int rc = connection_ensure(m, client_deadline(m->timeout_ms));
-    return rc != MEMFERRY_OK ? rc : exchange_flush(m);
+    return connection_ensure(m, client_deadline(m->timeout_ms));
 }

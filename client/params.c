@@ -33,7 +33,7 @@ static int json_decode(struct memferry *m, const char *json, msgpack_zone *zone,
     struct rpc_failure failure = {0};
 
     if (json_to_msgpack(json, strlen(json), zone, ret, &failure) < 0) {
-        return client_error(m, MEMFERRY_E_INVALID, "not JSON: %s", failure.text);
+        return client_error(m, MEMFERRY_E_INVALID, "%s", failure.text);
     }
     return MEMFERRY_OK;
 }

@@ -199,6 +199,10 @@ struct memferry_receipt {
  * made again once and the put repeated under its event_id. */
 MEMFERRY_API int memferry_put(struct memferry *m, const struct memferry_put *put,
                               struct memferry_receipt *ret_receipt);
+/* The same, with the broker's whole answer: a receipt with the state at each backend, or, when the
+ * broker answered so, the error map. Free it. */
+MEMFERRY_API int memferry_put_reply(struct memferry *m, const struct memferry_put *put,
+                                    struct memferry_reply **ret);
 /* Makes it a tombstone, as safe to break as a put. reason may be NULL. */
 MEMFERRY_API int memferry_delete(struct memferry *m, const char *id, const char *reason,
                                  struct memferry_receipt *ret_receipt);

@@ -1,0 +1,401 @@
+/*
+ * bulk.c - many memories from NDJSON, as fast as the broker takes them.
+ *
+ * Happy path: lines are read and submitted until the window is full; each answer makes room for the
+ * next. A line that is wrong is told with its number and the rest goes on. When the connection
+ * breaks, everything unanswered is sent again over a new one, in the order of its lines and marked
+ * as a repeat, so that nothing is lost, doubled or turned around. What no further line could get
+ * over (a full disk, no broker) ends it, after the answers still to come.
+ */
+#include "client/cli/bulk.h"
+
+#include "client/cli/json.h"
+#include "client/cli/lines.h"
+#include "client/cli/times.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WINDOW         256
+#define BYTES_MAX      (16u << 20) /* of requests that are kept for sending again */
+#define ATTEMPTS_MAX   10
+#define NAP_MS         100
+#define PROGRESS_MS    100
+#define RECONNECT_NAPS 50
+#define ANSWER_MS      30000
+
+struct item {
+    char *params; /* NULL: free */
+    size_t size;
+    uint64_t tag;
+    unsigned long line;
+    unsigned attempts;
+    bool waiting; /* to be sent again */
+};
+
+struct bulk {
+    struct cli *cli;
+    const char *file, *session;
+    struct line_reader lines;
+    struct item items[WINDOW];
+    size_t bytes, waiting;
+    unsigned long stored, duplicates, failed;
+    int64_t started_ms, shown_ms;
+    bool ended; /* no line left, or none wanted */
+    int exit_code;
+};
+
+static bool progress_wanted(const struct bulk *bulk)
+{
+    return bulk->cli->err_terminal && !bulk->cli->quiet && !bulk->cli->json;
+}
+
+static void progress_show(struct bulk *bulk)
+{
+    int64_t now = time_now_ms(), elapsed = now - bulk->started_ms;
+
+    if (progress_wanted(bulk) && now - bulk->shown_ms >= PROGRESS_MS) {
+        bulk->shown_ms = now;
+        fprintf(bulk->cli->err, "\r%lu stored, %lu failed, %lld a second\x1b[K", bulk->stored,
+                bulk->failed, (long long)((int64_t)bulk->stored * 1000 / (elapsed + 1)));
+        fflush(bulk->cli->err);
+    }
+}
+
+static void progress_clear(const struct bulk *bulk)
+{
+    if (progress_wanted(bulk) && bulk->shown_ms != 0) {
+        fputs("\r\x1b[K", bulk->cli->err);
+    }
+}
+
+static void line_failed(struct bulk *bulk, unsigned long line, int exit_code, const char *why)
+{
+    bulk->failed++;
+    progress_clear(bulk);
+    cli_fail(bulk->cli, exit_code, "%s:%lu: %s", bulk->file, line, why);
+}
+
+/* No further line is read. */
+static void bulk_end(struct bulk *bulk, int exit_code)
+{
+    bulk->ended = true;
+    if (bulk->exit_code == EXIT_OK) {
+        bulk->exit_code = exit_code;
+    }
+}
+
+static struct item *item_free_one(struct bulk *bulk)
+{
+    for (size_t i = 0; i < WINDOW; i++) {
+        if (bulk->items[i].params == NULL) {
+            return &bulk->items[i];
+        }
+    }
+    return NULL;
+}
+
+static struct item *item_by_tag(struct bulk *bulk, uint64_t tag)
+{
+    for (size_t i = 0; i < WINDOW; i++) {
+        struct item *item = &bulk->items[i];
+        if (item->params != NULL && !item->waiting && item->tag == tag) {
+            return item;
+        }
+    }
+    return NULL;
+}
+
+static void item_release(struct bulk *bulk, struct item *item)
+{
+    bulk->bytes -= item->size;
+    bulk->waiting -= item->waiting;
+    free(item->params);
+    *item = (struct item){0};
+}
+
+static void item_wait(struct bulk *bulk, struct item *item)
+{
+    item->waiting = true;
+    bulk->waiting++;
+}
+
+/* Marks it as a repeat: the field is put in front, once. */
+static bool item_mark_retry(struct bulk *bulk, struct item *item)
+{
+    struct json json;
+
+    if (strncmp(item->params, "{\"retry\":true", strlen("{\"retry\":true")) == 0 ||
+        strstr(item->params, "\"retry\"") != NULL) {
+        return true;
+    }
+    json_open(&json);
+    json_field_bool(&json, "retry", true);
+    json_append_fields(&json, item->params);
+    const char *text = json_close(&json);
+    if (text == NULL) {
+        json_free(&json);
+        return false;
+    }
+    bulk->bytes += strlen(text) - item->size;
+    item->size = strlen(text);
+    free(item->params);
+    item->params = json.text;
+    return true;
+}
+
+/* A broker that is being restarted is waited for; then one is started, if that is wanted. */
+static bool reconnect(struct bulk *bulk)
+{
+    for (int i = 0; i < RECONNECT_NAPS; i++) {
+        if (memferry_connect(bulk->cli->m) != MEMFERRY_E_CONNECT) {
+            break;
+        }
+        poll(NULL, 0, NAP_MS);
+    }
+    progress_clear(bulk);
+    int exit_code = cli_connect(bulk->cli);
+    if (exit_code != EXIT_OK) {
+        bulk_end(bulk, exit_code);
+    }
+    return exit_code == EXIT_OK;
+}
+
+static void item_send(struct bulk *bulk, struct item *item)
+{
+    struct memferry *m = bulk->cli->m;
+    int code = memferry_submit(m, "memory.put", item->params, &item->tag);
+
+    if (code == MEMFERRY_E_CONNECT && reconnect(bulk)) {
+        code = memferry_submit(m, "memory.put", item->params, &item->tag);
+    }
+    item->attempts++;
+    if (code == MEMFERRY_E_FULL) {
+        item_wait(bulk, item);
+    } else if (code != MEMFERRY_OK) {
+        line_failed(bulk, item->line, cli_exit_of(code), memferry_error(m));
+        if (code != MEMFERRY_E_INVALID) {
+            bulk_end(bulk, cli_exit_of(code));
+        }
+        item_release(bulk, item);
+    }
+}
+
+static int by_line(const void *a, const void *b)
+{
+    const struct item *first = *(struct item *const *)a, *second = *(struct item *const *)b;
+
+    return (first->line > second->line) - (first->line < second->line);
+}
+
+/* Once nothing is in flight: all that wait, in the order of their lines. */
+static void send_waiting(struct bulk *bulk)
+{
+    struct item *waiting[WINDOW];
+    size_t count = 0;
+
+    for (size_t i = 0; i < WINDOW; i++) {
+        if (bulk->items[i].waiting) {
+            waiting[count++] = &bulk->items[i];
+        }
+    }
+    qsort(waiting, count, sizeof *waiting, by_line);
+    bulk->waiting = 0;
+    for (size_t i = 0; i < count; i++) {
+        waiting[i]->waiting = false;
+        item_send(bulk, waiting[i]);
+    }
+}
+
+static void line_submit(struct bulk *bulk)
+{
+    struct item *item = item_free_one(bulk);
+    char problem[400];
+
+    item->params =
+        bulk_params(bulk->cli->m, bulk->lines.text, bulk->session, problem, sizeof problem);
+    if (item->params == NULL) {
+        line_failed(bulk, bulk->lines.number, EXIT_DATA, problem);
+        return;
+    }
+    item->line = bulk->lines.number;
+    item->size = strlen(item->params);
+    bulk->bytes += item->size;
+    item_send(bulk, item);
+}
+
+static void line_next(struct bulk *bulk)
+{
+    switch (lines_next(&bulk->lines)) {
+    case LINE_GOOD:
+        line_submit(bulk);
+        break;
+    case LINE_END:
+        bulk->ended = true;
+        break;
+    case LINE_TOO_LONG:
+        line_failed(bulk, bulk->lines.number, EXIT_DATA, "the line is over 4 MiB");
+        break;
+    case LINE_HAS_NUL:
+        line_failed(bulk, bulk->lines.number, EXIT_DATA, "the line holds a NUL byte");
+        break;
+    case LINE_FAILED:
+        line_failed(bulk, bulk->lines.number, EXIT_IO, strerror(errno));
+        bulk_end(bulk, EXIT_IO);
+        break;
+    }
+}
+
+static void line_stored(struct bulk *bulk, const struct item *item,
+                        const struct memferry_node *receipt)
+{
+    struct json json;
+
+    bulk->stored++;
+    bulk->duplicates += field_bool(receipt, "duplicate");
+    if (!bulk->cli->json || bulk->cli->quiet) {
+        return;
+    }
+    json_open(&json);
+    json_field_int(&json, "line", (int64_t)item->line);
+    json_field_text(&json, "id", field_text(receipt, "id"));
+    json_field_int(&json, "seq", field_int(receipt, "seq"));
+    json_field_bool(&json, "duplicate", field_bool(receipt, "duplicate"));
+    json_field_bool(&json, "durable", field_bool(receipt, "durable"));
+    const char *text = json_close(&json);
+    fprintf(bulk->cli->out, "%s\n", text != NULL ? text : "{}");
+    json_free(&json);
+}
+
+/* Would any other line fare better? */
+static bool code_is_of_one_line(int code)
+{
+    return code == MEMFERRY_E_INVALID_PARAMS || code == MEMFERRY_E_CONFLICT ||
+           code == MEMFERRY_E_NOT_FOUND || code == MEMFERRY_E_INTERNAL ||
+           code == MEMFERRY_E_TIMEOUT;
+}
+
+static void completed(struct bulk *bulk, const struct memferry_completion *done)
+{
+    struct item *item = item_by_tag(bulk, done->tag);
+    bool again = done->code == MEMFERRY_E_UNCERTAIN || done->code == MEMFERRY_E_BUSY;
+
+    if (item == NULL) {
+        return;
+    }
+    if (done->code == MEMFERRY_OK) {
+        line_stored(bulk, item, memferry_reply_root(done->reply));
+    } else if (again && item->attempts < ATTEMPTS_MAX && item_mark_retry(bulk, item)) {
+        item_wait(bulk, item);
+        return;
+    } else {
+        line_failed(bulk, item->line, cli_exit_of(done->code), memferry_error(bulk->cli->m));
+        if (!code_is_of_one_line(done->code)) {
+            bulk_end(bulk, cli_exit_of(done->code));
+        }
+    }
+    item_release(bulk, item);
+}
+
+/* Waits for one answer. False: none will come. */
+static bool receive_one(struct bulk *bulk)
+{
+    struct memferry_completion done;
+    int wait_ms = bulk->cli->timeout_ms != 0 ? bulk->cli->timeout_ms : ANSWER_MS;
+    int code = memferry_receive(bulk->cli->m, wait_ms, &done);
+
+    if (code != MEMFERRY_OK) {
+        progress_clear(bulk);
+        bulk_end(bulk, cli_fail(bulk->cli, EXIT_TRY_AGAIN,
+                                "%u lines have no answer from the broker in time; what became of "
+                                "them is unknown",
+                                memferry_in_flight(bulk->cli->m)));
+        return false;
+    }
+    completed(bulk, &done);
+    memferry_reply_free(done.reply);
+    return true;
+}
+
+static bool room(const struct bulk *bulk)
+{
+    return memferry_in_flight(bulk->cli->m) < WINDOW && bulk->bytes < BYTES_MAX;
+}
+
+static void bulk_run(struct bulk *bulk)
+{
+    while (!bulk->ended || memferry_in_flight(bulk->cli->m) > 0 || bulk->waiting > 0) {
+        while (!bulk->ended && bulk->waiting == 0 && room(bulk)) {
+            line_next(bulk);
+        }
+        if (memferry_in_flight(bulk->cli->m) > 0) {
+            if (!receive_one(bulk)) {
+                return;
+            }
+        } else if (bulk->waiting > 0) {
+            poll(NULL, 0, NAP_MS);
+            send_waiting(bulk);
+        }
+        progress_show(bulk);
+    }
+}
+
+static void summary(const struct bulk *bulk)
+{
+    char took[TIME_TEXT_SIZE], again[64] = "";
+
+    progress_clear(bulk);
+    if (bulk->cli->quiet || bulk->cli->json) {
+        return;
+    }
+    if (bulk->duplicates > 0) {
+        snprintf(again, sizeof again, " (%lu were there before)", bulk->duplicates);
+    }
+    fprintf(bulk->cli->out, "%lu stored%s, %lu failed, in %s\n", bulk->stored, again, bulk->failed,
+            duration_text(time_now_ms() - bulk->started_ms, took));
+}
+
+static int bulk_stream(struct cli *cli, const char *file, FILE *stream, const char *session)
+{
+    struct bulk *bulk = calloc(1, sizeof *bulk);
+
+    if (bulk == NULL) {
+        return cli_fail(cli, EXIT_INTERNAL, "out of memory");
+    }
+    *bulk =
+        (struct bulk){.cli = cli, .file = file, .session = session, .started_ms = time_now_ms()};
+    lines_init(&bulk->lines, stream);
+    bulk_run(bulk);
+    summary(bulk);
+    int exit_code = bulk->exit_code != EXIT_OK ? bulk->exit_code
+                    : bulk->failed > 0         ? EXIT_DATA
+                                               : EXIT_OK;
+    for (size_t i = 0; i < WINDOW; i++) {
+        free(bulk->items[i].params);
+    }
+    lines_deinit(&bulk->lines);
+    free(bulk);
+    return exit_code;
+}
+
+int bulk_put(struct cli *cli, const char *file, const char *session)
+{
+    bool standard = strcmp(file, "-") == 0;
+    FILE *stream = standard ? cli->in : fopen(file, "re");
+
+    if (stream == NULL) {
+        return cli_fail(cli, EXIT_DATA, "cannot read %s: %s", file, strerror(errno));
+    }
+    session = session != NULL ? session : getenv("MEMFERRY_SESSION_ID");
+    session = session != NULL && session[0] != '\0' ? session : NULL;
+    int exit_code = cli_connect(cli);
+    if (exit_code == EXIT_OK) {
+        exit_code = bulk_stream(cli, standard ? "stdin" : file, stream, session);
+    }
+    if (!standard) {
+        fclose(stream);
+    }
+    return exit_code;
+}

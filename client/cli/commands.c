@@ -1,0 +1,156 @@
+/* commands.c - the table of commands: everything help and the parser know. */
+#include "client/cli/commands.h"
+
+#include "client/cli/suggest.h"
+
+#include <string.h>
+
+const struct option global_options[] = {
+    {"socket", "PATH", "where the broker listens"},
+    {"json", NULL, "results as JSON, one object a line, and errors too"},
+    {"timeout", "TIME", "wait for an answer as long as this: 500ms, 30s, 5m (default 30s)"},
+    {"no-start", NULL, "do not start a broker when none runs"},
+    {"quiet", NULL, "print nothing but what was asked for, and errors"},
+    {"help", NULL, "show the help of the command"},
+    {NULL, NULL, NULL}};
+
+static const struct option put_options[] = {
+    {"id", "ID", "of the memory; without it a new one is made"},
+    {"kind", "KIND", "such as fact, decision or episode (default note)"},
+    {"tag", "TAG", "may be repeated; the tags given replace those there are"},
+    {"prop", "NAME=VALUE", "may be repeated; true, 12 and 1.5 keep their type"},
+    {"session", "UUID", "that it belongs to (default $MEMFERRY_SESSION_ID)"},
+    {"expect", "VERSION", "fail unless it has this version; 0: it must not exist"},
+    {"wait", NULL, "until every backend has it, at most --timeout"},
+    {"from-json", "FILE", "put each line of FILE (- is stdin), a JSON object each"},
+    {NULL, NULL, NULL}};
+
+static const struct option get_options[] = {{"version", "N", "as it was at that version"},
+                                            {"content", NULL, "only its content"},
+                                            {NULL, NULL, NULL}};
+
+static const struct option list_options[] = {
+    {"kind", "KIND", "only of this kind"},
+    {"tag", "TAG", "only with this tag"},
+    {"session", "UUID", "only of this session"},
+    {"since", "TIME", "changed since then: 2h (ago), or 2026-01-31T08:00:00Z"},
+    {"until", "TIME", "changed until then"},
+    {"deleted", "[=only]", "deleted ones too, or only them"},
+    {"limit", "N", "at most this many (default 50)"},
+    {"after", "PLACE", "go on where another list ended"},
+    {"all", NULL, "every one, page by page"},
+    {NULL, NULL, NULL}};
+
+static const struct option delete_options[] = {{"reason", "TEXT", "why; it is kept in the history"},
+                                               {NULL, NULL, NULL}};
+
+static const struct option dead_options[] = {{"backend", "NAME", "only of this backend"},
+                                             {"all", NULL, "every one (retry and drop)"},
+                                             {NULL, NULL, NULL}};
+
+const struct command commands[] = {
+    {.name = "put",
+     .synopsis = "[OPTIONS] CONTENT... | - | --from-json FILE",
+     .summary = "Store a memory, or change one",
+     .text =
+         "Returns when the memory is on disk, and prints its id. What is not given stays as it\n"
+         "is; NAME:=JSON sets a property exactly, and NAME:=null removes it.\n",
+     .examples = "  memferry put Tea is at four\n"
+                 "  memferry put --id tea --kind fact --tag habits --prop sugar=2 \"Tea is at "
+                 "four\"\n"
+                 "  memferry put --id tea --prop sugar:=null\n"
+                 "  git log -1 | memferry put --kind episode -\n"
+                 "  memferry put --from-json memories.ndjson\n",
+     .options = put_options,
+     .run = command_put},
+    {.name = "get",
+     .synopsis = "ID [--version N]",
+     .summary = "Show a memory",
+     .examples = "  memferry get tea\n"
+                 "  memferry get tea --version 12\n"
+                 "  memferry get tea --json\n",
+     .options = get_options,
+     .run = command_get},
+    {.name = "list",
+     .synopsis = "[OPTIONS]",
+     .summary = "List memories, the newest first",
+     .examples = "  memferry list --kind decision --since 7d\n"
+                 "  memferry list --deleted=only\n"
+                 "  memferry list --all --json > memories.ndjson\n",
+     .options = list_options,
+     .run = command_list},
+    {.name = "history",
+     .synopsis = "ID",
+     .summary = "List the versions of a memory, the newest first",
+     .examples = "  memferry history tea\n",
+     .run = command_history},
+    {.name = "delete",
+     .synopsis = "ID... [--reason TEXT]",
+     .summary = "Delete memories; their history stays",
+     .examples = "  memferry delete tea --reason \"coffee now\"\n",
+     .options = delete_options,
+     .run = command_delete},
+    {.name = "status",
+     .synopsis = "",
+     .summary = "Show how the broker and its backends are",
+     .examples = "  memferry status\n"
+                 "  memferry status --json\n",
+     .never_starts = true,
+     .run = command_status},
+    {.name = "backends",
+     .synopsis = "[list] | pause NAME | resume NAME | probe NAME | forget NAME",
+     .summary = "List backends, or tell one to do something",
+     .text =
+         "A paused backend gets nothing until it is resumed, and loses nothing. Probe tries now\n"
+         "what would be tried later. Forget drops what is known of a backend that has left the\n"
+         "config.\n",
+     .examples = "  memferry backends\n"
+                 "  memferry backends pause graph\n",
+     .run = command_backends},
+    {.name = "flush",
+     .synopsis = "[NAME...]",
+     .summary = "Wait until backends have everything",
+     .examples = "  memferry flush\n"
+                 "  memferry flush graph --timeout 5m\n",
+     .run = command_flush},
+    {.name = "dead",
+     .synopsis = "[list] | retry ID... | drop ID... | retry --all | drop --all",
+     .summary = "List what a backend refuses, try it again, or give it up",
+     .text = "Drop gives up the delivery, never the memory.\n",
+     .examples = "  memferry dead\n"
+                 "  memferry dead retry tea --backend graph\n"
+                 "  memferry dead drop --all --backend graph\n",
+     .options = dead_options,
+     .run = command_dead},
+    {.name = "call",
+     .synopsis = "METHOD [JSON | -]",
+     .summary = "Call any method of the protocol",
+     .examples = "  memferry call stats\n"
+                 "  memferry call memory.get '{\"id\":\"tea\"}'\n",
+     .run = command_call},
+    {.name = "version",
+     .synopsis = "",
+     .summary = "Show the version of this command",
+     .run = command_version},
+    {.name = "help", .synopsis = "[COMMAND]", .summary = "Show help", .run = command_help},
+    {.name = NULL}};
+
+const struct command *command_find(const char *name)
+{
+    for (const struct command *command = commands; command->name != NULL; command++) {
+        if (strcmp(command->name, name) == 0) {
+            return command;
+        }
+    }
+    return NULL;
+}
+
+const char *command_suggest(const char *name)
+{
+    struct suggestion nearest = suggestion_begin(name);
+
+    for (const struct command *command = commands; command->name != NULL; command++) {
+        suggestion_try(&nearest, command->name);
+    }
+    return suggestion_end(&nearest);
+}

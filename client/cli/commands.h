@@ -1,0 +1,27 @@
+/* commands.h - every command, in the order help shows them. */
+#ifndef MEMFERRY_CLI_COMMANDS_H
+#define MEMFERRY_CLI_COMMANDS_H
+
+#include "client/cli/cli.h"
+
+extern const struct command commands[]; /* ends with a name of NULL */
+extern const struct option global_options[];
+
+const struct command *command_find(const char *name);
+/* The one that was probably meant, or NULL. */
+const char *command_suggest(const char *name);
+
+int command_put(struct cli *cli, const struct args *args);
+int command_get(struct cli *cli, const struct args *args);
+int command_list(struct cli *cli, const struct args *args);
+int command_history(struct cli *cli, const struct args *args);
+int command_delete(struct cli *cli, const struct args *args);
+int command_status(struct cli *cli, const struct args *args);
+int command_backends(struct cli *cli, const struct args *args);
+int command_flush(struct cli *cli, const struct args *args);
+int command_dead(struct cli *cli, const struct args *args);
+int command_call(struct cli *cli, const struct args *args);
+int command_version(struct cli *cli, const struct args *args);
+int command_help(struct cli *cli, const struct args *args);
+
+#endif

@@ -1,0 +1,122 @@
+/*
+ * start_child.c - a new session, quiet streams, no descriptor of the caller's, exec.
+ *
+ * A log that cannot be written is no reason not to start: output then goes nowhere.
+ */
+#include "client/cli/start_child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool state_directory(char *path, size_t size)
+{
+    const char *named = getenv("MEMFERRY_STATE_DIR"), *state = getenv("XDG_STATE_HOME");
+    const char *home = getenv("HOME");
+    int length;
+
+    if (named != NULL && named[0] != '\0') {
+        length = snprintf(path, size, "%s", named);
+    } else if (state != NULL && state[0] == '/') {
+        length = snprintf(path, size, "%s/memferry", state);
+    } else if (home != NULL && home[0] == '/') {
+        length = snprintf(path, size, "%s/.local/state/memferry", home);
+    } else {
+        return false;
+    }
+    return length > 0 && (size_t)length < size;
+}
+
+/* Makes the directory, and those above it, 0700. */
+static bool make_directories(char *path)
+{
+    for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        bool good = mkdir(path, 0700) == 0 || errno == EEXIST;
+        *slash = '/';
+        if (!good) {
+            return false;
+        }
+    }
+    return mkdir(path, 0700) == 0 || errno == EEXIST;
+}
+
+static int log_open(const char *path)
+{
+    return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
+}
+
+void start_log_find(struct start_log *log)
+{
+    char directory[START_PATH_SIZE - 32];
+    struct stat status;
+    int fd = -1;
+
+    *log = (struct start_log){0};
+    if (state_directory(directory, sizeof directory) && make_directories(directory)) {
+        snprintf(log->path, sizeof log->path, "%s/memferryd.log", directory);
+        fd = log_open(log->path);
+    }
+    if (fd < 0 || fstat(fd, &status) < 0) {
+        log->path[0] = '\0';
+    } else {
+        log->size_before = status.st_size;
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
+static void redirect(const struct start_log *log)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int output = log->path[0] != '\0' ? log_open(log->path) : -1;
+
+    dup2(null, STDIN_FILENO);
+    dup2(output >= 0 ? output : null, STDOUT_FILENO);
+    dup2(output >= 0 ? output : null, STDERR_FILENO);
+    close_range(STDERR_FILENO + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC);
+}
+
+/* Tries "directory of this command"/relative. */
+static void exec_beside(const char *self, const char *relative, char **argv)
+{
+    char path[START_PATH_SIZE + 32];
+    const char *slash = strrchr(self, '/');
+
+    if (slash != NULL) {
+        snprintf(path, sizeof path, "%.*s/%s", (int)(slash - self), self, relative);
+        execv(path, argv);
+    }
+}
+
+_Noreturn void start_child(const struct start_log *log, const char *socket, int status_fd)
+{
+    char self[START_PATH_SIZE];
+    char name[] = "memferryd", option[] = "--socket";
+    char *argv[] = {name, socket != NULL ? option : NULL, (char *)(uintptr_t)socket, NULL};
+    ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
+
+    setsid();
+    redirect(log);
+    signal(SIGPIPE, SIG_DFL);
+    if (size > 0) {
+        self[size] = '\0';
+        exec_beside(self, "memferryd", argv);
+        exec_beside(self, "../libexec/memferryd", argv);
+        exec_beside(self, "../bin/memferryd", argv);
+    }
+    execvp("memferryd", argv);
+    int error = errno;
+    ssize_t written = write(status_fd, &error, sizeof error);
+    _exit(written == (ssize_t)sizeof error ? EXIT_FAILURE : EXIT_FAILURE + 1);
+}

@@ -1,0 +1,21 @@
+/* start_child.h - the child's side of starting the broker, and where its output goes. */
+#ifndef MEMFERRY_CLI_START_CHILD_H
+#define MEMFERRY_CLI_START_CHILD_H
+
+#include <sys/types.h>
+
+#define START_PATH_SIZE 4096
+
+struct start_log {
+    char path[START_PATH_SIZE]; /* "": output goes nowhere */
+    off_t size_before;          /* what comes behind it is the new broker's */
+};
+
+/* memferryd.log in the state directory, which is made if need be. */
+void start_log_find(struct start_log *log);
+
+/* Becomes memferryd; writes an errno to status_fd when it cannot. Never returns. socket may be
+ * NULL. */
+_Noreturn void start_child(const struct start_log *log, const char *socket, int status_fd);
+
+#endif
