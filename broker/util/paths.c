@@ -63,8 +63,9 @@ static int home(char **ret, struct error *err)
     }
     if (getpwuid_r(getuid(), &entry, buffer, sizeof buffer, &found) != 0 || found == NULL ||
         found->pw_dir == NULL || found->pw_dir[0] != '/') {
-        return error_set(err, -ENOENT, "there is no home directory for user %u; set HOME",
-                         (unsigned)getuid());
+        error_set(err, -ENOENT, "there is no home directory for user %u; set HOME",
+                  (unsigned)getuid());
+        return -ENOENT;
     }
     return copy(ret, found->pw_dir, err);
 }
