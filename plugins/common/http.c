@@ -62,13 +62,13 @@ static const char *url_trouble(CURLU *url)
     return trouble;
 }
 
-int http_check_url(const char *text, struct memferry_reason *why)
+int http_check_url(const char *url, struct memferry_reason *why)
 {
-    CURLU *url = parse_url(text);
+    CURLU *parsed = parse_url(url);
     const char *trouble =
-        url == NULL ? "it is not a URL such as http://127.0.0.1:7474" : url_trouble(url);
+        parsed == NULL ? "it is not a URL such as http://127.0.0.1:7474" : url_trouble(parsed);
 
-    curl_url_cleanup(url);
+    curl_url_cleanup(parsed);
     if (trouble != NULL) {
         snprintf(why->text, sizeof why->text, "url: %s", trouble);
         return -EINVAL;
@@ -122,51 +122,48 @@ static int set_target(struct http_client *client, const char *text)
     return r;
 }
 
-static int copy_text(const char **text)
+/* Replaces a string by a copy of ours, or by NULL. */
+static int copy_text(struct http_client *client, const char **text)
 {
     if (*text == NULL) {
         return 0;
     }
-    *text = strdup(*text);
-    return *text == NULL ? -ENOMEM : 0;
+    assert(client->copy_count < HTTP_SETTINGS_STRINGS);
+    char *copy = strdup(*text);
+    *text = copy;
+    client->copies[client->copy_count++] = copy;
+    return copy == NULL ? -ENOMEM : 0;
 }
 
-/* Every string is replaced by a copy or NULL, so that free is right after a failure too. */
-static int copy_settings(struct http_settings *to, const struct http_settings *from)
+static int copy_settings(struct http_client *client, const struct http_settings *from)
 {
+    struct http_settings *to = &client->settings;
     int r = 0;
 
     *to = *from;
-    r |= copy_text(&to->url);
-    r |= copy_text(&to->user);
-    r |= copy_text(&to->password);
-    r |= copy_text(&to->ca_file);
-    r |= copy_text(&to->client_cert);
-    r |= copy_text(&to->client_key);
+    r |= copy_text(client, &to->url);
+    r |= copy_text(client, &to->user);
+    r |= copy_text(client, &to->password);
+    r |= copy_text(client, &to->ca_file);
+    r |= copy_text(client, &to->client_cert);
+    r |= copy_text(client, &to->client_key);
     return r == 0 ? 0 : -ENOMEM;
 }
 
-static void free_text(const char *text)
+/* The password is one of them. */
+static void free_copies(struct http_client *client)
 {
-    free((void *)(uintptr_t)text);
-}
-
-static void free_settings(struct http_settings *s)
-{
-    if (s->password != NULL) {
-        explicit_bzero((void *)(uintptr_t)s->password, strlen(s->password));
+    for (size_t i = 0; i < client->copy_count; i++) {
+        if (client->copies[i] != NULL) {
+            explicit_bzero(client->copies[i], strlen(client->copies[i]));
+        }
+        free(client->copies[i]);
     }
-    free_text(s->url);
-    free_text(s->user);
-    free_text(s->password);
-    free_text(s->ca_file);
-    free_text(s->client_cert);
-    free_text(s->client_key);
 }
 
 static int client_init(struct http_client *client, const struct http_settings *settings)
 {
-    int r = copy_settings(&client->settings, settings);
+    int r = copy_settings(client, settings);
 
     if (r < 0 || (r = set_target(client, settings->url)) < 0) {
         return r;
@@ -220,7 +217,7 @@ struct http_client *http_client_free(struct http_client *client)
     if (client->multi != NULL) {
         curl_multi_cleanup(client->multi);
     }
-    free_settings(&client->settings);
+    free_copies(client);
     free(client->target);
     free(client);
     curl_global_cleanup();

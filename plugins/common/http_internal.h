@@ -18,8 +18,12 @@ struct http_transfer {
     char message[CURL_ERROR_SIZE];
 };
 
+enum { HTTP_SETTINGS_STRINGS = 6 };
+
 struct http_client {
-    struct http_settings settings; /* its strings are our copies */
+    struct http_settings settings; /* its strings are the copies */
+    char *copies[HTTP_SETTINGS_STRINGS];
+    size_t copy_count;
     char *target;
     bool direct; /* loopback: no proxy */
     CURLM *multi;

@@ -49,7 +49,8 @@ static size_t mark_as_float(char *buffer, size_t size)
             return size;
         }
     }
-    memcpy(buffer + size, ".0", 2);
+    buffer[size] = '.';
+    buffer[size + 1] = '0';
     return size + 2;
 }
 
@@ -130,10 +131,11 @@ static size_t write_fraction(char *out, struct digits d)
 {
     int zeros = -d.exponent - 1;
 
-    memcpy(out, "0.", 2);
+    out[0] = '0';
+    out[1] = '.';
     memset(out + 2, '0', (size_t)zeros);
     spell_digits(out + 2 + zeros, d);
-    return (size_t)(2 + zeros + d.count);
+    return 2 + (size_t)zeros + (size_t)d.count;
 }
 
 static size_t write_with_point(char *out, struct digits d)
@@ -143,7 +145,8 @@ static size_t write_with_point(char *out, struct digits d)
     spell_digits(out, d);
     if (d.count <= whole) {
         memset(out + d.count, '0', (size_t)(whole - d.count));
-        memcpy(out + whole, ".0", 2);
+        out[whole] = '.';
+        out[whole + 1] = '0';
         return (size_t)whole + 2;
     }
     memmove(out + whole + 1, out + whole, (size_t)(d.count - whole));
@@ -158,7 +161,9 @@ size_t json_format_float(char buffer[JSON_NUMBER_SIZE], float value)
 
     assert(isfinite(value));
     if (size == 0) {
-        memcpy(buffer, "-0.0" + (1 - sign), 3 + sign);
+        buffer[0] = '-';
+        buffer[sign] = buffer[sign + 2] = '0';
+        buffer[sign + 1] = '.';
         return 3 + sign;
     }
     if (size < 1e-12f || size >= 1e15f) {

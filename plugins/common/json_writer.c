@@ -163,7 +163,8 @@ static size_t escape(char *out, unsigned char byte)
             return 2;
         }
     }
-    memcpy(out + 1, "u00", 3);
+    out[1] = 'u';
+    out[2] = out[3] = '0';
     out[4] = hex[byte >> 4];
     out[5] = hex[byte & 0xf];
     return ESCAPE_SIZE;
@@ -302,8 +303,14 @@ static void encode_base64_group(char out[4], const unsigned char *in, size_t siz
     bits |= size > 2 ? in[2] : 0;
     out[0] = alphabet[bits >> 18];
     out[1] = alphabet[(bits >> 12) & 63];
-    out[2] = size > 1 ? alphabet[(bits >> 6) & 63] : '=';
-    out[3] = size > 2 ? alphabet[bits & 63] : '=';
+    out[2] = alphabet[(bits >> 6) & 63];
+    out[3] = alphabet[bits & 63];
+    if (size < 3) {
+        out[3] = '=';
+    }
+    if (size < 2) {
+        out[2] = '=';
+    }
 }
 
 void json_write_base64(struct json_writer *w, const void *bytes, size_t size)

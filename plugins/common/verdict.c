@@ -57,7 +57,11 @@ char *show_text(char *buffer, size_t buffer_size, const char *text, size_t size)
     }
     for (size_t i = 0; i < shown; i++) {
         unsigned char byte = (unsigned char)text[i];
-        buffer[i] = byte < 0x20 || byte == 0x7f ? ' ' : text[i];
+        if (byte < 0x20 || byte == 0x7f) {
+            buffer[i] = ' ';
+        } else {
+            buffer[i] = text[i];
+        }
     }
     buffer[shown] = '\0';
     return buffer;

@@ -10,6 +10,7 @@
  */
 #include "plugins/neo4j-http/neo4j.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,8 @@ struct read_memory {
     struct memferry_memory memory;
     struct memferry_string *tags;
     struct memferry_prop *props;
+    struct memferry_value *items; /* of all lists among the props */
+    size_t items_used;
     float *embedding;
 };
 
@@ -137,20 +140,17 @@ static struct memferry_value scalar(const json_t *value)
     return ret;
 }
 
-static int read_list(struct memferry_value *ret, const json_t *list)
+static struct memferry_value list(struct read_memory *read, const json_t *list)
 {
+    struct memferry_value *items = read->items + read->items_used;
     size_t count = json_array_size(list);
-    struct memferry_value *items = allocate(count, sizeof *items);
 
-    if (items == NULL) {
-        return -ENOMEM;
-    }
     for (size_t i = 0; i < count; i++) {
         items[i] = scalar(json_array_get(list, i));
     }
-    *ret = (struct memferry_value){.type = MEMFERRY_VALUE_LIST,
+    read->items_used += count;
+    return (struct memferry_value){.type = MEMFERRY_VALUE_LIST,
                                    .as.list = {.items = items, .count = count}};
-    return 0;
 }
 
 static int compare_props(const void *left, const void *right)
@@ -163,6 +163,7 @@ static int compare_props(const void *left, const void *right)
 static bool has_prop(const struct read_memory *read, struct memferry_string name)
 {
     for (size_t i = 0; i < read->memory.prop_count; i++) {
+        assert(read->props[i].name.data != NULL);
         if (strcmp(read->props[i].name.data, name.data) == 0) {
             return true;
         }
@@ -171,44 +172,46 @@ static bool has_prop(const struct read_memory *read, struct memferry_string name
 }
 
 /* Adds one prop, if the node has it. */
-static int read_prop(struct read_memory *read, const json_t *node, struct memferry_string name)
+static void read_prop(struct read_memory *read, const json_t *node, struct memferry_string name)
 {
     const json_t *value = json_object_get(node, name.data);
-    struct memferry_prop prop = {.name = name};
 
     if (value == NULL || is_field_name(name) || has_prop(read, name)) {
-        return 0;
+        return;
     }
-    if (json_is_array(value)) {
-        int r = read_list(&prop.value, value);
-        if (r < 0) {
-            return r;
-        }
-    } else {
-        prop.value = scalar(value);
-    }
+    struct memferry_prop prop = {.name = name};
+    prop.value = json_is_array(value) ? list(read, value) : scalar(value);
     if (prop.value.type != 0) {
         read->props[read->memory.prop_count++] = prop;
     }
-    return 0;
+}
+
+static size_t count_list_items(const json_t *node, const json_t *keys)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < json_array_size(keys); i++) {
+        count += json_array_size(json_object_get(node, string_of(json_array_get(keys, i)).data));
+    }
+    return count;
 }
 
 static int read_props(struct read_memory *read, const json_t *node)
 {
     const json_t *keys = json_object_get(node, NEO4J_KEYS_PROPERTY);
     size_t count = json_array_size(keys);
-    int r = 0;
 
     read->props = allocate(count, sizeof *read->props);
-    if (read->props == NULL) {
+    read->items = allocate(count_list_items(node, keys), sizeof *read->items);
+    if (read->props == NULL || read->items == NULL) {
         return -ENOMEM;
     }
-    for (size_t i = 0; i < count && r == 0; i++) {
-        r = read_prop(read, node, string_of(json_array_get(keys, i)));
+    for (size_t i = 0; i < count; i++) {
+        read_prop(read, node, string_of(json_array_get(keys, i)));
     }
     qsort(read->props, read->memory.prop_count, sizeof *read->props, compare_props);
     read->memory.props = read->props;
-    return r;
+    return 0;
 }
 
 static int read_fields(struct read_memory *read, const json_t *node)
@@ -231,12 +234,8 @@ static int read_fields(struct read_memory *read, const json_t *node)
 
 static void free_memory(struct read_memory *read)
 {
-    for (size_t i = 0; read->props != NULL && i < read->memory.prop_count; i++) {
-        if (read->props[i].value.type == MEMFERRY_VALUE_LIST) {
-            free((void *)(uintptr_t)read->props[i].value.as.list.items);
-        }
-    }
     free(read->props);
+    free(read->items);
     free(read->tags);
     free(read->embedding);
 }

@@ -75,7 +75,7 @@ bool neo4j_reply_read(struct neo4j_reply *ret, const struct http_reply *http, en
 void neo4j_reply_deinit(struct neo4j_reply *reply);
 size_t neo4j_reply_count(const struct neo4j_reply *reply);
 /* The values of a row as an array; NULL: there is none. */
-const json_t *neo4j_reply_row(const struct neo4j_reply *reply, size_t row);
+const json_t *neo4j_reply_row(const struct neo4j_reply *reply, size_t i);
 
 /* ---- memory.c ---- */
 

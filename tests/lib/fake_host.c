@@ -75,6 +75,9 @@ static bool cancelled(const struct memferry_host *host)
 }
 
 static void write_log(const struct memferry_host *host, enum memferry_log_level level,
+                      const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static void write_log(const struct memferry_host *host, enum memferry_log_level level,
                       const char *format, ...)
 {
     struct fake_host *fake = fake_of(host);
