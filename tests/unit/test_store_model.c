@@ -1,0 +1,338 @@
+/*
+ * Long random runs of puts, deletes, conditions and repeats, each checked against a model that is
+ * too simple to be wrong: an array of versions per memory, searched from end to end.
+ */
+#include "store_fixture.h"
+
+#include "broker/util/error.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define IDS         6
+#define PROPS       4
+#define EVENTS_MAX  1500
+#define REQUESTS    40 /* different (event_id, body) pairs that come again and again */
+#define BATCH_TRIES 5
+
+struct version {
+    uint64_t seq;
+    int content;      /* -1: there is none */
+    int props[PROPS]; /* 0: absent */
+    int vector;       /* 0: none */
+    int tag;
+    int64_t created_ms;
+    bool deleted;
+};
+
+struct request {
+    int id, event_id;
+    bool is_delete, has_expected;
+    uint64_t expected;
+    int content, tag, vector; /* -1: not given; vector 0: null */
+    int props[PROPS];         /* -1: not given, 0: null */
+};
+
+/* What the model remembers of a change: the request, and the seq that it was answered with. */
+struct receipt {
+    struct request request;
+    uint64_t seq;
+};
+
+struct model {
+    struct version versions[IDS][EVENTS_MAX];
+    size_t counts[IDS];
+    struct receipt receipts[EVENTS_MAX];
+    size_t receipt_count;
+};
+
+static bool same_request(const struct request *a, const struct request *b)
+{
+    return a->id == b->id && a->event_id == b->event_id && a->is_delete == b->is_delete &&
+           a->has_expected == b->has_expected && a->expected == b->expected &&
+           a->content == b->content && a->tag == b->tag && a->vector == b->vector &&
+           memcmp(a->props, b->props, sizeof a->props) == 0;
+}
+
+static struct apply_result model_change(struct model *model, const struct request *request,
+                                        uint64_t seq)
+{
+    size_t count = model->counts[request->id];
+    struct version next = {.seq = seq, .content = -1, .tag = -1, .created_ms = (int64_t)seq * 1000};
+
+    if (count > 0) {
+        next = model->versions[request->id][count - 1];
+        next.seq = seq;
+    }
+    next.deleted = request->is_delete;
+    bool content_changed = request->content >= 0 && request->content != next.content;
+    if (request->content >= 0) {
+        next.content = request->content;
+    }
+    if (request->vector >= 0) {
+        next.vector = request->vector;
+    } else if (content_changed) {
+        next.vector = 0;
+    }
+    if (request->tag >= 0) {
+        next.tag = request->tag;
+    }
+    for (int i = 0; i < PROPS; i++) {
+        next.props[i] = request->props[i] >= 0 ? request->props[i] : next.props[i];
+    }
+    model->versions[request->id][model->counts[request->id]++] = next;
+    model->receipts[model->receipt_count++] = (struct receipt){*request, seq};
+    return (struct apply_result){APPLY_CHANGED, seq, seq};
+}
+
+static struct apply_result model_apply(struct model *model, const struct request *request,
+                                       uint64_t seq)
+{
+    size_t count = model->counts[request->id];
+    const struct version *last = count > 0 ? &model->versions[request->id][count - 1] : NULL;
+    uint64_t version = last != NULL ? last->seq : 0;
+
+    for (size_t i = 0; i < model->receipt_count; i++) {
+        if (same_request(&model->receipts[i].request, request)) {
+            return (struct apply_result){APPLY_DUPLICATE, model->receipts[i].seq, version};
+        }
+    }
+    if (request->has_expected && request->expected != version) {
+        return (struct apply_result){APPLY_CONFLICT, seq, version};
+    }
+    if (last == NULL && (request->is_delete || request->content < 0)) {
+        return (struct apply_result){APPLY_NOT_FOUND, seq, 0};
+    }
+    if (request->is_delete && last->deleted) {
+        model->receipts[model->receipt_count++] = (struct receipt){*request, version};
+        return (struct apply_result){APPLY_DUPLICATE, version, version};
+    }
+    return model_change(model, request, seq);
+}
+
+/* ---- the same for the store ---- */
+
+static struct request random_request(const struct model *model, unsigned *seed)
+{
+    struct request request = {.id = rand_r(seed) % IDS,
+                              .event_id = rand_r(seed) % 1000000,
+                              .is_delete = rand_r(seed) % 4 == 0,
+                              .content = rand_r(seed) % 4 - 1,
+                              .tag = rand_r(seed) % 4 - 1,
+                              .vector = rand_r(seed) % 6 - 3};
+
+    request.vector = request.vector < -1 ? -1 : request.vector;
+    for (int i = 0; i < PROPS; i++) {
+        request.props[i] = rand_r(seed) % 4 - 1;
+    }
+    if (rand_r(seed) % 4 == 0) {
+        size_t count = model->counts[request.id];
+        request.has_expected = true;
+        request.expected = count == 0 || rand_r(seed) % 3 == 0
+                               ? (uint64_t)(rand_r(seed) % 3)
+                               : model->versions[request.id][count - 1].seq;
+    }
+    if (request.is_delete) {
+        request.content = request.tag = request.vector = -1;
+        memset(request.props, -1, sizeof request.props);
+    }
+    return request;
+}
+
+static void print_fields(const struct request *request, char *out, size_t size)
+{
+    FILE *text = fmemopen(out, size, "w");
+
+    fprintf(text, "{'props':{");
+    const char *comma = "";
+    for (int i = 0; i < PROPS; i++) {
+        if (request->props[i] == 0) {
+            fprintf(text, "%s'p%d':null", comma, i);
+        } else if (request->props[i] > 0) {
+            fprintf(text, "%s'p%d':%d", comma, i, request->props[i]);
+        }
+        comma = request->props[i] >= 0 ? "," : comma;
+    }
+    fprintf(text, "}");
+    if (request->content >= 0) {
+        fprintf(text, ",'content':'c%d'", request->content);
+    }
+    if (request->tag >= 0) {
+        fprintf(text, ",'tags':['t%d']", request->tag);
+    }
+    if (request->vector >= 0) {
+        fprintf(text, request->vector == 0 ? ",'embedding':null" : ",'embedding':[%d,1]",
+                request->vector);
+    }
+    fprintf(text, "}");
+    fclose(text);
+}
+
+static struct apply_result store_request(struct fixture *f, const struct request *request)
+{
+    char id[8], event_id[16], json[256];
+    struct apply_result result;
+    struct fields fields;
+
+    snprintf(id, sizeof id, "m%d", request->id);
+    snprintf(event_id, sizeof event_id, "e%d", request->event_id);
+    print_fields(request, json, sizeof json);
+    fields_init(&fields, json);
+    struct event event = fixture_put(id, &fields);
+    if (request->is_delete) {
+        event = (struct event){.op = EVENT_DELETE, .memory_id = fixture_text(id)};
+    }
+    event.event_id = fixture_text(event_id);
+    event.has_expected_version = request->has_expected;
+    event.expected_version = request->expected;
+    assert_int_equal(fixture_apply(f, &event, &result), 0);
+    fields_deinit(&fields);
+    return result;
+}
+
+/* ---- comparing ---- */
+
+static void print_version(int id, const struct version *version, char *out, size_t size)
+{
+    FILE *text = fmemopen(out, size, "w");
+
+    fprintf(text, "{'id':'m%d','content':'c%d','kind':'note','tags':[", id, version->content);
+    if (version->tag >= 0) {
+        fprintf(text, "'t%d'", version->tag);
+    }
+    fprintf(text, "],'props':{");
+    const char *comma = "";
+    for (int i = 0; i < PROPS; i++) {
+        if (version->props[i] > 0) {
+            fprintf(text, "%s'p%d':%d", comma, i, version->props[i]);
+            comma = ",";
+        }
+    }
+    long long seq = (long long)version->seq;
+    fprintf(text, "},'created_ms':%lld,'updated_ms':%lld,", (long long)version->created_ms,
+            seq * 1000);
+    if (version->deleted) {
+        fprintf(text, "'deleted_ms':%lld,", seq * 1000);
+    }
+    fprintf(text, "'version':%lld,'stamp':%lld,'origin':'" FIXTURE_ORIGIN "',", seq, seq * 1000000);
+    if (version->vector > 0) {
+        fprintf(text, "'embedding_state':'ready','embedding_model':'caller','embedding':[%d,1]}",
+                version->vector);
+    } else {
+        fprintf(text, "'embedding_state':'none'}");
+    }
+    fclose(text);
+}
+
+static void compare_all(struct fixture *f, const struct model *model)
+{
+    char expected[1024], id[8];
+
+    for (int i = 0; i < IDS; i++) {
+        snprintf(id, sizeof id, "m%d", i);
+        if (model->counts[i] == 0) {
+            assert_null(fixture_get(f, id, 0));
+            continue;
+        }
+        for (size_t k = 0; k < model->counts[i]; k++) {
+            print_version(i, &model->versions[i][k], expected, sizeof expected);
+            assert_string_equal(fixture_get(f, id, model->versions[i][k].seq), expected);
+        }
+        assert_string_equal(fixture_get(f, id, 0), expected);
+    }
+}
+
+/* Walks the whole with batches of a random size: each memory exactly once, as it is now. */
+static void compare_batches(struct fixture *f, const struct model *model, unsigned *seed)
+{
+    uint64_t cursor = 0;
+    size_t seen = 0, expected = 0, count;
+
+    do {
+        struct reader_batch *batch;
+        struct error err;
+        assert_int_equal(reader_batch_after(fixture_reader(f), "lane", cursor,
+                                            1 + (size_t)rand_r(seed) % IDS, 1 << 20, &batch, &err),
+                         0);
+        count = reader_batch_count(batch);
+        for (size_t i = 0; i < count; i++) {
+            const struct memferry_memory *memory = &reader_batch_memories(batch)[i];
+            int id = memory->id.data[1] - '0';
+            assert_int_equal(memory->version, model->versions[id][model->counts[id] - 1].seq);
+        }
+        seen += count;
+        assert_true(count == 0 || reader_batch_cursor(batch) > cursor);
+        cursor = reader_batch_cursor(batch);
+        reader_batch_free(batch);
+    } while (count > 0);
+    for (int i = 0; i < IDS; i++) {
+        expected += model->counts[i] > 0;
+    }
+    assert_int_equal(seen, expected);
+}
+
+static void verify(struct fixture *f)
+{
+    uint64_t memories, events, applied_seq;
+    struct error err = {0};
+
+    if (store_verify(f->path, &memories, &events, &applied_seq, &err) != 0) {
+        fail_msg("store_verify: %s", err.text);
+    }
+    assert_int_equal(applied_seq, f->seq);
+}
+
+static void run_model(unsigned seed)
+{
+    struct model *model = calloc(1, sizeof *model);
+    struct request again[REQUESTS];
+    struct fixture fixture;
+
+    fixture_init(&fixture);
+    for (size_t i = 0; i < EVENTS_MAX; i++) {
+        struct request request = random_request(model, &seed);
+        size_t slot = (size_t)rand_r(&seed) % REQUESTS;
+        if (i >= REQUESTS && rand_r(&seed) % 3 == 0) {
+            request = again[slot];
+        }
+        again[i < REQUESTS ? i : slot] = request;
+        struct apply_result expected = model_apply(model, &request, fixture.seq + 1);
+        struct apply_result found = store_request(&fixture, &request);
+        assert_int_equal(found.outcome, expected.outcome);
+        assert_int_equal(found.seq, expected.seq);
+        assert_int_equal(found.version, expected.version);
+        if (i % 400 == 399) {
+            fixture_reopen(&fixture);
+        }
+    }
+    compare_all(&fixture, model);
+    for (int i = 0; i < BATCH_TRIES; i++) {
+        compare_batches(&fixture, model, &seed);
+    }
+    verify(&fixture);
+    fixture_deinit(&fixture);
+    free(model);
+}
+
+static void test_random_runs_agree_with_the_model(void **state)
+{
+    (void)state;
+    for (unsigned seed = 1; seed <= 3; seed++) {
+        run_model(seed);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_random_runs_agree_with_the_model),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,127 @@
+/* A good store is found good; each kind of damage is found, and told with the way on. */
+#include "store_fixture.h"
+
+#include "broker/util/error.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static int setup(void **state)
+{
+    struct fixture *f = malloc(sizeof *f);
+    struct error err;
+
+    fixture_init(f);
+    fixture_put_json(f, "a", "{'content':'A','tags':['t'],'embedding':[1,2]}");
+    fixture_put_json(f, "b", "{'content':'B'}");
+    fixture_delete(f, "b");
+    assert_int_equal(store_begin(f->store, &err), 0);
+    assert_int_equal(store_lane_ensure(f->store, "graph", &err), 0);
+    assert_int_equal(store_commit(f->store, &err), 0);
+    f->store = store_close(f->store);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    fixture_deinit(*state);
+    free(*state);
+    return 0;
+}
+
+static void test_a_good_store_is_counted(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t memories, events, applied_seq;
+    struct error err;
+
+    assert_int_equal(store_verify(f->path, &memories, &events, &applied_seq, &err), 0);
+    assert_int_equal(memories, 2);
+    assert_int_equal(events, 3);
+    assert_int_equal(applied_seq, 3);
+}
+
+static void test_each_kind_of_damage_is_found(void **state)
+{
+    static const char *const damages[] = {
+        "UPDATE event SET state=x'80' WHERE seq=1",
+        "UPDATE event SET state=(SELECT state FROM event WHERE seq=2) WHERE seq=3",
+        "UPDATE memory SET version=2 WHERE id='a'",
+        "UPDATE memory SET deleted_ms=NULL WHERE id='b'",
+        "UPDATE memory SET content_hash=x'00' WHERE id='a'",
+        "DELETE FROM memory WHERE id='b'",
+        "DELETE FROM embedding",
+        "UPDATE applied SET seq=2",
+        "UPDATE lane SET cursor=4",
+        "INSERT INTO memory_tag VALUES('t', 2)",
+    };
+    struct fixture *f = *state;
+    char save[256], undo[256];
+    uint64_t memories, events, applied_seq;
+    struct error err;
+
+    snprintf(save, sizeof save, "cp %s %s.good", f->path, f->path);
+    snprintf(undo, sizeof undo, "cp %s.good %s", f->path, f->path);
+    assert_int_equal(system(save), 0);
+    for (size_t i = 0; i < sizeof damages / sizeof damages[0]; i++) {
+        sqlite3 *db;
+        assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db, damages[i], NULL, NULL, NULL), SQLITE_OK);
+        sqlite3_close(db);
+        if (store_verify(f->path, &memories, &events, &applied_seq, &err) != -EBADMSG) {
+            fail_msg("not found: %s", damages[i]);
+        }
+        assert_non_null(strstr(err.text, "is damaged"));
+        assert_non_null(strstr(err.text, f->path));
+        assert_int_equal(system(undo), 0);
+    }
+    assert_int_equal(store_verify(f->path, &memories, &events, &applied_seq, &err), 0);
+}
+
+static void test_a_file_that_is_overwritten_is_found(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t memories, events, applied_seq;
+    struct error err;
+
+    FILE *file = fopen(f->path, "r+");
+    fseek(file, 4096, SEEK_SET);
+    for (int i = 0; i < 4096; i++) {
+        fputc(0x5a, file);
+    }
+    fclose(file);
+    assert_true(store_verify(f->path, &memories, &events, &applied_seq, &err) < 0);
+    assert_non_null(strstr(err.text, "memferry recover"));
+}
+
+static void test_no_store_is_told(void **state)
+{
+    uint64_t memories, events, applied_seq;
+    struct error err;
+
+    (void)state;
+    assert_true(store_verify("/nonexistent/memferry.db", &memories, &events, &applied_seq, &err) <
+                0);
+    assert_non_null(strstr(err.text, "/nonexistent/memferry.db"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_good_store_is_counted, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_each_kind_of_damage_is_found, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_file_that_is_overwritten_is_found, setup, teardown),
+        cmocka_unit_test(test_no_store_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
