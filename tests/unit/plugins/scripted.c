@@ -52,12 +52,35 @@ static void scripted_close(void *self)
     free(instance);
 }
 
+/* Waits as long as the test holds the call. Every wait wakes up by a descriptor. */
+static void wait_while_held(const struct scripted_instance *instance, bool held, bool deaf)
+{
+    struct pollfd fds[] = {{.fd = instance->control->go_fd, .events = POLLIN},
+                           {.fd = instance->host->wake_fd, .events = POLLIN}};
+    uint64_t one = 1;
+
+    if (write(instance->control->called_fd, &one, sizeof one) != (ssize_t)sizeof one) {
+        abort();
+    }
+    if (held) {
+        poll(fds, deaf ? 1 : 2, -1);
+    }
+}
+
 static int scripted_probe(void *self, struct memferry_reason *why)
 {
     struct scripted_instance *instance = self;
     struct scripted *control = instance->control;
     int status = 0;
 
+    pthread_mutex_lock(&control->mutex);
+    bool hold = control->hold_probe;
+    pthread_mutex_unlock(&control->mutex);
+    if (hold) {
+        wait_while_held(instance, true, false);
+        snprintf(why->text, sizeof why->text, "Cancelled.");
+        return -ECANCELED;
+    }
     pthread_mutex_lock(&control->mutex);
     control->probes++;
     if (control->probe_fails) {
@@ -106,21 +129,6 @@ static void answer(const struct scripted *control, const char *id, struct memfer
     } else {
         outcome->verdict = MEMFERRY_DONE;
         outcome->superseded = id[0] == SCRIPTED_SUPERSEDED;
-    }
-}
-
-/* Waits as long as the test holds the call. Every wait wakes up by a descriptor. */
-static void wait_while_held(const struct scripted_instance *instance, bool held, bool deaf)
-{
-    struct pollfd fds[] = {{.fd = instance->control->go_fd, .events = POLLIN},
-                           {.fd = instance->host->wake_fd, .events = POLLIN}};
-    uint64_t one = 1;
-
-    if (write(instance->control->called_fd, &one, sizeof one) != (ssize_t)sizeof one) {
-        abort();
-    }
-    if (held) {
-        poll(fds, deaf ? 1 : 2, -1);
     }
 }
 

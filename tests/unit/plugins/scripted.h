@@ -29,6 +29,7 @@ struct scripted {
     bool down;   /* deliver blames the backend; probe is not asked */
     bool probe_fails;
     bool open_fails;
+    bool hold_probe;      /* probe waits until it is cancelled */
     bool hold;            /* a call waits until go_fd is readable, or it is cancelled … */
     bool deaf;            /* … or not even then */
     const char *password; /* that probe wants; NULL: any */
@@ -40,7 +41,7 @@ struct scripted {
     unsigned opens, closes, probes, calls;
     struct scripted_entry tape[SCRIPTED_TAPE_MAX];
     size_t taped;
-    int called_fd; /* eventfd: counts calls of deliver as they begin */
+    int called_fd; /* eventfd: counts calls of deliver, and held ones of probe, as they begin */
 };
 
 /* The first letter of an id. Anything else is DONE. */
