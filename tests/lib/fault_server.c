@@ -18,7 +18,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ANSWERS_MAX = 128, REQUESTS_MAX = 1024, CONNECTIONS_MAX = 256, DRIP_MS = 5 };
+enum {
+    ANSWERS_MAX = 128,
+    REQUESTS_MAX = 1024,
+    CONNECTIONS_MAX = 256,
+    TEXTS_MAX = 2048,
+    DRIP_MS = 5
+};
 
 struct connection {
     struct fault_server *server;
@@ -37,6 +43,8 @@ struct fault_server {
     pthread_cond_t arrived;
     struct fault_answer answers[ANSWERS_MAX];
     size_t answer_count, answer_next;
+    char *texts[TEXTS_MAX]; /* our copies of the answers' strings, kept until stop */
+    size_t text_count;
     char *requests[REQUESTS_MAX];
     size_t request_count;
     struct connection connections[CONNECTIONS_MAX];
@@ -281,6 +289,9 @@ void fault_server_stop(struct fault_server *server)
         pthread_join(server->connections[i].thread, NULL);
     }
     fault_server_clear(server);
+    for (size_t i = 0; i < server->text_count; i++) {
+        free(server->texts[i]);
+    }
     close(server->listen_fd);
     close(server->stop_fd);
     pthread_mutex_destroy(&server->mutex);
@@ -298,12 +309,26 @@ const char *fault_server_url(const struct fault_server *server)
     return server->url;
 }
 
+static const char *keep(struct fault_server *server, const char *text)
+{
+    if (text == NULL) {
+        return NULL;
+    }
+    must(server->text_count < TEXTS_MAX, "too many texts");
+    char *copy = strdup(text);
+    must(copy != NULL, "strdup");
+    server->texts[server->text_count++] = copy;
+    return copy;
+}
+
 void fault_server_push(struct fault_server *server, struct fault_answer answer)
 {
     pthread_mutex_lock(&server->mutex);
     must(server->answer_count < ANSWERS_MAX, "too many answers");
     bool used_up = server->answer_next + 1 == server->answer_count &&
                    server->request_count >= server->answer_count;
+    answer.headers = keep(server, answer.headers);
+    answer.body = keep(server, answer.body);
     server->answers[server->answer_count++] = answer;
     if (used_up) { /* the last one was taken already: go on with the new one */
         server->answer_next++;

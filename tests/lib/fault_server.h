@@ -37,7 +37,7 @@ unsigned fault_server_port(const struct fault_server *server);
 /* "http://127.0.0.1:port" */
 const char *fault_server_url(const struct fault_server *server);
 
-/* The strings are borrowed until stop. */
+/* The strings are copied. */
 void fault_server_push(struct fault_server *server, struct fault_answer answer);
 /* Forgets answers and requests. */
 void fault_server_clear(struct fault_server *server);
