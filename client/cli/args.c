@@ -46,7 +46,7 @@ static bool option_is_flag(const struct option *option)
 }
 
 /* Takes "--name…" at argv[*i], and its value. */
-static bool take_option(struct args *args, int argc, char **argv, int *i,
+static bool take_option(struct args *args, int argc, const char *const *argv, int *i,
                         const struct option *global, const struct option *own)
 {
     const char *name = argv[*i] + 2, *equals = strchr(name, '=');
@@ -92,7 +92,7 @@ static bool take_short(struct args *args, const char *argument, const struct opt
     return true;
 }
 
-bool args_parse(struct args *args, int argc, char **argv, const struct option *global,
+bool args_parse(struct args *args, int argc, const char *const *argv, const struct option *global,
                 const struct option *own, bool first_word_only)
 {
     bool words_only = false;

@@ -34,7 +34,7 @@ struct args {
  * Reads argv, which does not begin with the program's name. Either table may be NULL. With
  * first_word_only it stops behind the first word. False: args->problem says why. Free either way.
  */
-bool args_parse(struct args *args, int argc, char **argv, const struct option *global,
+bool args_parse(struct args *args, int argc, const char *const *argv, const struct option *global,
                 const struct option *own, bool first_word_only);
 void args_free(struct args *args);
 

@@ -33,6 +33,7 @@ struct item {
     unsigned long line;
     unsigned attempts;
     bool waiting; /* to be sent again */
+    bool retry;   /* says so in its params */
 };
 
 struct bulk {
@@ -122,13 +123,12 @@ static void item_wait(struct bulk *bulk, struct item *item)
     bulk->waiting++;
 }
 
-/* Marks it as a repeat: the field is put in front, once. */
+/* Marks it as a repeat. */
 static bool item_mark_retry(struct bulk *bulk, struct item *item)
 {
     struct json json;
 
-    if (strncmp(item->params, "{\"retry\":true", strlen("{\"retry\":true")) == 0 ||
-        strstr(item->params, "\"retry\"") != NULL) {
+    if (item->retry) {
         return true;
     }
     json_open(&json);
@@ -143,6 +143,7 @@ static bool item_mark_retry(struct bulk *bulk, struct item *item)
     item->size = strlen(text);
     free(item->params);
     item->params = json.text;
+    item->retry = true;
     return true;
 }
 

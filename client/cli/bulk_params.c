@@ -2,12 +2,25 @@
  * bulk_params.c - one line of NDJSON as a request.
  *
  * What is missing is put in front of the line's own fields; these stay as they are, to the byte.
- * Fails on what is no JSON object, and on `wait`, which would stall the pipeline.
+ * Fails on what is no JSON object, and on fields that are not a line's to say.
  */
 #include "client/cli/bulk.h"
 #include "client/cli/json.h"
 
 #include <string.h>
+
+/* What this command says itself, or what would stall the pipeline. */
+static const char *field_refused(const struct memferry_node *memory)
+{
+    static const char *const refused[] = {"retry", "wait", "timeout_ms"};
+
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        if (memferry_node_get(memory, refused[i]) != NULL) {
+            return refused[i];
+        }
+    }
+    return NULL;
+}
 
 static void add_missing(struct json *json, const struct memferry_node *memory, const char *session)
 {
@@ -39,6 +52,13 @@ char *bulk_params(struct memferry *m, const char *line, const char *session, cha
     const struct memferry_node *memory = memferry_reply_root(reply);
     if (memferry_node_kind(memory) != MEMFERRY_NODE_MAP) {
         snprintf(problem, problem_size, "not a JSON object such as {\"content\":\"Tea at four\"}");
+        memferry_reply_free(reply);
+        return NULL;
+    }
+    const char *refused = field_refused(memory);
+    if (refused != NULL) {
+        snprintf(problem, problem_size, "%s does not go with a file of memories; remove it",
+                 refused);
         memferry_reply_free(reply);
         return NULL;
     }

@@ -6,6 +6,7 @@
 #include "client/cli/cli.h"
 
 #include "client/cli/start.h"
+#include "client/cli/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -108,7 +109,12 @@ int cli_print_json(struct cli *cli, const struct memferry_node *node)
     if (text == NULL) {
         return cli_fail(cli, EXIT_INTERNAL, "out of memory");
     }
-    fprintf(cli->out, "%s\n", text);
+    if (cli->out_terminal) {
+        text_print_line(cli->out, text, 0); /* controls that JSON lets pass are shown */
+    } else {
+        fputs(text, cli->out);
+    }
+    fputc('\n', cli->out);
     free(text);
     return EXIT_OK;
 }

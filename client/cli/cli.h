@@ -57,7 +57,7 @@ struct command {
 /* On the process's own streams. */
 void cli_init(struct cli *cli);
 /* Runs a command line; returns the exit code. */
-int cli_run(struct cli *cli, int argc, char **argv);
+int cli_run(struct cli *cli, int argc, const char *const *argv);
 void cli_deinit(struct cli *cli);
 
 /* Connects, starting the broker if there is none and that is wanted. An exit code; what went wrong

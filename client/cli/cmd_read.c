@@ -2,6 +2,7 @@
 #include "client/cli/commands.h"
 #include "client/cli/show.h"
 #include "client/cli/table.h"
+#include "client/cli/text.h"
 #include "client/cli/times.h"
 
 #include <errno.h>
@@ -37,7 +38,11 @@ static int print_memory(struct cli *cli, const struct args *args,
                         const struct memferry_node *memory)
 {
     if (args_has(args, "content")) {
-        fprintf(cli->out, "%s\n", field_text(memory, "content"));
+        if (cli->out_terminal) {
+            text_print_wrapped(cli->out, field_text(memory, "content"), 0);
+        } else {
+            fprintf(cli->out, "%s\n", field_text(memory, "content"));
+        }
         return EXIT_OK;
     }
     if (cli->json) {

@@ -6,7 +6,7 @@ int main(int argc, char **argv)
     struct cli cli;
 
     cli_init(&cli);
-    int exit_code = cli_run(&cli, argc, argv);
+    int exit_code = cli_run(&cli, argc, (const char *const *)argv);
     cli_deinit(&cli);
     return exit_code;
 }

@@ -29,7 +29,8 @@ static int apply_globals(struct cli *cli, const struct args *args)
     return EXIT_OK;
 }
 
-static int run_command(struct cli *cli, int argc, char **argv, const struct args *before)
+static int run_command(struct cli *cli, int argc, const char *const *argv,
+                       const struct args *before)
 {
     static const struct args none;
     struct args args;
@@ -61,7 +62,7 @@ static int unknown_command(struct cli *cli, const char *name)
                      meant != NULL ? "?" : "");
 }
 
-static int dispatch(struct cli *cli, int argc, char **argv, const struct args *before)
+static int dispatch(struct cli *cli, int argc, const char *const *argv, const struct args *before)
 {
     const char *name = args_word(before, 0);
     int exit_code = apply_globals(cli, before);
@@ -94,7 +95,7 @@ static int flush_output(struct cli *cli, int exit_code)
                           : cli_fail(cli, EXIT_IO, "cannot write the output: %s", strerror(errno));
 }
 
-int cli_run(struct cli *cli, int argc, char **argv)
+int cli_run(struct cli *cli, int argc, const char *const *argv)
 {
     /* Before the command only: behind `get` it means another thing. */
     static const struct option leading_options[] = {

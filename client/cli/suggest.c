@@ -45,7 +45,7 @@ void suggestion_try(struct suggestion *suggestion, const char *name)
 {
     size_t typed = strlen(suggestion->typed);
     bool begun = typed >= 2 && strncmp(name, suggestion->typed, typed) == 0;
-    unsigned distance = begun ? 1 : name_distance(suggestion->typed, name);
+    unsigned distance = begun ? 0 : name_distance(suggestion->typed, name);
 
     if (distance < suggestion->distance) {
         suggestion->distance = distance;
