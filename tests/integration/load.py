@@ -4,6 +4,7 @@ import threading
 
 from wire import Closed, until
 
+STOPPING = -32005
 BROKEN = (Closed, ConnectionError, BrokenPipeError, OSError)
 KEEP = "[journal]\nkeep_segments = true\n"
 
@@ -21,7 +22,7 @@ class Load:
     def __init__(self, broker, seed, writers=6, depth=16):
         self.broker, self.seed, self.depth = broker, seed, depth
         self.lock = threading.Lock()
-        self.receipts = []  # (seq, id, op, content or None, event_id)
+        self.receipts = []  # (seq, id, method, content or None, duplicate, writer, number sent)
         self.failures = []
         self.threads = [threading.Thread(target=self.guard, args=(n,), daemon=True)
                         for n in range(writers)]
@@ -37,9 +38,9 @@ class Load:
             assert not thread.is_alive(), "a writer hangs"
         assert not self.failures, self.failures
 
-    def guard(self, number):
+    def guard(self, writer):
         try:
-            self.write(number)
+            self.write(writer)
         except BROKEN:
             pass  # the kill
         except Exception as failure:  # pylint: disable=broad-except
@@ -57,30 +58,32 @@ class Load:
         size = rng.choice([10, 600, 600, 4096, 60000] if dice < 0.9 else [200])
         return "memory.put", {"id": fresh, "content": fresh + "." * size}
 
-    def write(self, number):
-        rng = random.Random(f"{self.seed}/{number}")
-        encoding = "json" if number % 3 == 0 else "msgpack"
+    def write(self, writer):
+        rng = random.Random(f"{self.seed}/{writer}")
+        encoding = "json" if writer % 3 == 0 else "msgpack"
         with self.broker.client(encoding) as client:
             pending, count = {}, 0
             while True:
-                while len(pending) < self.depth:
-                    call = self.request(rng, number, count)
-                    pending[client.send(*call)] = call
-                    count += 1
+                try:
+                    while len(pending) < self.depth:
+                        call = self.request(rng, writer, count)
+                        pending[client.send(*call)] = (*call, writer, count)
+                        count += 1
+                except BROKEN:
+                    self.depth = 0  # it takes no more, but may have answered: read to the end
                 reply = client.receive()
-                method, params = pending.pop(reply.id)
-                self.note(method, params, reply)
+                self.note(*pending.pop(reply.id), reply)
 
-    def note(self, method, params, reply):
+    def note(self, method, params, writer, number, reply):
         if reply.error is not None:
-            if reply.error["code"] == -32005:
-                return  # stopping
+            if reply.error["code"] == STOPPING:
+                return
             raise AssertionError(f"{method} {params['id']}: {reply.error}")
         told = reply.result
         assert told["durable"] is True and told["id"] == params["id"], told
         with self.lock:
             self.receipts.append((told["seq"], told["id"], method, params.get("content"),
-                                  told["duplicate"]))
+                                  told["duplicate"], writer, number))
 
     def wait_receipts(self, count):
         until(lambda: len(self.receipts) >= count or self.failures, f"{count} receipts")
@@ -94,7 +97,7 @@ def check_receipts(broker, receipts):
     with broker.client() as client:
         replies = client.many([("memory.get", {"id": r[1], "version": r[0]}) for r in changed])
         newest = {}
-        for (seq, ident, method, content, _), reply in zip(changed, replies):
+        for (seq, ident, method, content, *_), reply in zip(changed, replies):
             memory = reply.get()
             assert memory["id"] == ident and memory["version"] == seq
             if method == "memory.delete":
@@ -108,10 +111,10 @@ def check_receipts(broker, receipts):
             assert reply.get()["version"] >= newest[ident], ident
 
 
-def increasing(receipts):
-    """Per memory, receipts in the order they came have growing seqs."""
+def check_order(receipts):
+    """Writes of one connection commit in the order sent, whenever their answers come."""
     last = {}
-    for seq, ident, _, _, duplicate in receipts:
+    for seq, ident, _, _, duplicate, writer, number in sorted(receipts, key=lambda r: r[5:]):
         if not duplicate:
-            assert seq > last.get(ident, 0), (ident, seq, last[ident])
-            last[ident] = seq
+            assert seq > last.get(writer, 0), (writer, number, ident, seq)
+            last[writer] = seq

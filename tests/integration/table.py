@@ -66,7 +66,7 @@ def table(p):
         ("hello", {"client": 5}, Error(PARAMS, "client")),
         ("hello", {"colour": "red"}, Error(PARAMS, "colour")),
         ("no.such.method", {}, Error(METHOD)),
-        ("", {}, Error(METHOD)),
+        ("", {}, Error(REQUEST)),
         ("memory.putt", {"content": "x"}, Error(METHOD)),
         ("MEMORY.PUT", {"content": "x"}, Error(METHOD)),
         ("m" * 5000, {}, Error(METHOD)),

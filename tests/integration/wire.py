@@ -64,7 +64,14 @@ class Client:
         self.notes = []
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.deadline_s)
-        self.sock.connect(path)
+        until(lambda: self.connected(path), "a place in the broker's queue of connections")
+
+    def connected(self, path):
+        try:
+            self.sock.connect(path)
+            return True
+        except BlockingIOError:  # the queue is full: a socket with a time-out doesn't wait for it
+            return False
 
     def __enter__(self):
         return self
