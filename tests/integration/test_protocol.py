@@ -13,10 +13,14 @@ from wire import JsonClient, MsgpackClient, RpcError, floats
 ROWS = len(table(""))
 
 
-def name_of(index):
-    method, params, wanted = table("p-")[index]
+def describe(row):
+    method, params, wanted = row
     what = "" if params is None else repr(params)[:40]
-    return f"{index}-{method[:20]}-{what}-{getattr(wanted, 'code', 'ok')}"
+    return f"{method[:20]}-{what}-{getattr(wanted, 'code', 'ok')}"
+
+
+def name_of(index):
+    return f"{index}-{describe(table('p-')[index])}"
 
 
 def prepare(broker):
@@ -27,11 +31,11 @@ def prepare(broker):
 
 def check_all(rows, replies):
     wrong = []
-    for index, (row, reply) in enumerate(zip(rows, replies)):
+    for row, reply in zip(rows, replies):
         try:
             row[2].check(reply)
         except AssertionError as failure:
-            wrong.append(f"{name_of(index)}: {failure}")
+            wrong.append(f"{describe(row)}: {failure}")
     assert not wrong, "\n".join(wrong)
 
 
