@@ -16,14 +16,18 @@
 #include "broker/version.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #define FILES_BESIDE_PEERS 64 /* descriptors that are not connections */
+#define LARGE_BLOCK_BYTES  (128 << 10)
+#define ARENAS_MAX         2
 
 struct broker {
     const struct options *options;
@@ -477,6 +481,16 @@ static void broker_abandon(struct broker *broker)
     broker_free(broker);
 }
 
+/* Large buffers go back to the system when they are freed: a burst must not stay in our size. By
+ * default the C library raises its threshold to what it has seen, and keeps such blocks for ever.
+ */
+static void bound_memory(void)
+{
+    mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
+    mallopt(M_TRIM_THRESHOLD, LARGE_BLOCK_BYTES);
+    mallopt(M_ARENA_MAX, ARENAS_MAX);
+}
+
 int broker_run(const struct options *options, struct log *log)
 {
     struct broker *broker = broker_new(options, log);
@@ -485,6 +499,8 @@ int broker_run(const struct options *options, struct log *log)
     if (broker == NULL) {
         return EX_OSERR;
     }
+    bound_memory();
+    umask(0077); /* what is made here is ours alone, whatever the caller's umask */
     int r = broker_start(broker, &err);
     if (r != 0) {
         log_write(log, LOG_LEVEL_ERROR, "start-failed", "%s", err.text);

@@ -1,6 +1,7 @@
 /* call.c - answers a call exactly once: writes the reply and lets the peer's window go. */
 #include "broker/call.h"
 
+#include "broker/pack.h"
 #include "broker/peer.h"
 
 #include <assert.h>
@@ -70,17 +71,13 @@ void call_fail_busy(struct call *call, unsigned retry_after_ms, const char *form
 {
     struct rpc_failure failure = {.code = RPC_BUSY};
     msgpack_sbuffer data;
-    msgpack_packer packer;
     va_list args;
 
     va_start(args, format);
     vsnprintf(failure.text, sizeof failure.text, format, args);
     va_end(args);
     msgpack_sbuffer_init(&data);
-    msgpack_packer_init(&packer, &data, msgpack_sbuffer_write);
-    msgpack_pack_map(&packer, 1);
-    msgpack_pack_str_with_body(&packer, "retry_after_ms", strlen("retry_after_ms"));
-    msgpack_pack_unsigned_int(&packer, retry_after_ms);
+    pack_retry_after(&data, retry_after_ms);
     call_fail_with(call, &failure, &data);
     msgpack_sbuffer_destroy(&data);
 }

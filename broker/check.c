@@ -68,15 +68,16 @@ static int count_event(void *arg, const struct journal_record *record)
     return 0;
 }
 
-static bool report_journal(const char *dir, uint64_t *ret_last_seq)
+static bool report_journal(const char *dir, uint64_t *ret_last_seq, int *ret_outcome)
 {
     struct journal_recovery found;
     struct event_count count = {0};
     struct error err;
 
     printf("journal %s\n", dir);
-    if (journal_check(dir, count_event, &count, &found, &err) != 0) {
-        printf("  %s\n", err.text);
+    *ret_outcome = journal_check(dir, count_event, &count, &found, &err);
+    if (*ret_outcome != 0) {
+        fprintf(stderr, "%s\n", err.text);
         return false;
     }
     *ret_last_seq = found.last_seq;
@@ -106,7 +107,7 @@ static bool report_store(const char *file, uint64_t last_seq)
 
     printf("store %s\n", file);
     if (store_verify(file, &memories, &events, &applied_seq, &err) != 0) {
-        printf("  %s\n", err.text);
+        fprintf(stderr, "%s\n", err.text);
         return false;
     }
     printf("  %" PRIu64 " memories, %" PRIu64 " events, applied to %" PRIu64 "\n", memories, events,
@@ -117,14 +118,28 @@ static bool report_store(const char *file, uint64_t last_seq)
     return true;
 }
 
+/* What a running broker changes can't be checked under its hands. */
+static int check_places(const struct places *places)
+{
+    uint64_t last_seq = 0;
+    int outcome = 0;
+    bool good = report_journal(places->journal_dir, &last_seq, &outcome);
+
+    if (outcome == JOURNAL_E_LOCKED) {
+        return EX_TEMPFAIL;
+    }
+    good = report_store(places->store_file, last_seq) && good;
+    puts(good ? "all is well" : "NOT WELL: see above");
+    return good ? EX_OK : EX_DATAERR;
+}
+
 int check_journal(const struct options *options)
 {
     struct options places_options = *options;
     struct config *config = NULL;
     struct places places = {0};
     struct error err;
-    uint64_t last_seq = 0;
-    bool good = false;
+    int exit_code = EX_CONFIG;
 
     if (options->check_dir != NULL) {
         places_options.state_dir = options->check_dir;
@@ -136,11 +151,9 @@ int check_journal(const struct options *options)
     if (r != 0) {
         fprintf(stderr, "%s\n", err.text);
     } else {
-        good = report_journal(places.journal_dir, &last_seq);
-        good = report_store(places.store_file, last_seq) && good;
-        puts(good ? "all is well" : "NOT WELL: see above");
+        exit_code = check_places(&places);
     }
     places_deinit(&places);
     config_free(config);
-    return r != 0 ? EX_CONFIG : good ? EX_OK : EX_DATAERR;
+    return exit_code;
 }

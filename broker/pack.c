@@ -51,3 +51,12 @@ void pack_time_member(msgpack_packer *packer, const char *key, int64_t value_ms)
         msgpack_pack_int64(packer, value_ms);
     }
 }
+
+void pack_retry_after(msgpack_sbuffer *out, uint64_t retry_after_ms)
+{
+    msgpack_packer packer;
+
+    msgpack_packer_init(&packer, out, msgpack_sbuffer_write);
+    msgpack_pack_map(&packer, 1);
+    pack_uint_member(&packer, "retry_after_ms", retry_after_ms);
+}

@@ -19,4 +19,7 @@ void pack_bool_member(msgpack_packer *packer, const char *key, bool value);
 /* nil when value is 0. */
 void pack_time_member(msgpack_packer *packer, const char *key, int64_t value_ms);
 
+/* The data of a busy error: {retry_after_ms}. */
+void pack_retry_after(msgpack_sbuffer *out, uint64_t retry_after_ms);
+
 #endif

@@ -2,6 +2,7 @@
  */
 #include "broker/peer.h"
 
+#include "broker/pack.h"
 #include "broker/util/container.h"
 
 #include <assert.h>
@@ -17,11 +18,6 @@ static const bool state_moves[4][4] = {
     [PEER_DRAINING] = {[PEER_CLOSING] = true},
 };
 
-static void drain_cb(uv_timer_t *timer)
-{
-    peer_close(container_of(timer, struct peer, drain_timer));
-}
-
 void peer_set_state(struct peer *peer, enum peer_state state)
 {
     if (peer->state == state) {
@@ -29,11 +25,16 @@ void peer_set_state(struct peer *peer, enum peer_state state)
     }
     assert(state_moves[peer->state][state]);
     peer->state = state;
-    if (state == PEER_DRAINING) {
-        /* It is read on for a while, so that its own write doesn't fail before it has read why. */
-        uv_timer_start(&peer->drain_timer, drain_cb, PEER_DRAIN_MS, 0);
-        peer_mark_dirty(peer);
+}
+
+void peer_drain(struct peer *peer)
+{
+    peer_set_state(peer, PEER_DRAINING);
+    peer_unpause(peer);
+    if (!peer->ended) {
+        peer_read_start(peer);
     }
+    peer_mark_dirty(peer);
 }
 
 static void unlink_peer(struct peer *peer)
@@ -94,10 +95,7 @@ void peer_close(struct peer *peer)
     peer_set_state(peer, PEER_CLOSING);
     unlink_dirty(peer);
     peer->connected = false;
-    if (peer->paused) {
-        peer->paused = false;
-        peer->set->paused_count--;
-    }
+    peer_unpause(peer);
     uv_close((uv_handle_t *)&peer->drain_timer, timer_closed_cb);
     uv_close((uv_handle_t *)&peer->pipe, closed_cb);
 }
@@ -115,18 +113,47 @@ void peer_unref(struct peer *peer)
     free(peer);
 }
 
+/* Time is up: for one over the limit that has not spoken, to be told so; for the rest, to go. */
+static void drain_cb(uv_timer_t *timer)
+{
+    struct peer *peer = container_of(timer, struct peer, drain_timer);
+
+    if (peer->refused && peer->state == PEER_OPEN) {
+        peer->encoding = peer->encoding == WIRE_UNKNOWN ? WIRE_JSON : peer->encoding;
+        peer_fail_framing(peer, RPC_BUSY,
+                          "the broker has as many connections as it may; try again later");
+    } else {
+        peer_close(peer);
+    }
+}
+
+static void start_drain_timer(struct peer *peer, uint64_t ms)
+{
+    if (!uv_is_active((uv_handle_t *)&peer->drain_timer)) {
+        uv_timer_start(&peer->drain_timer, drain_cb, ms, 0);
+    }
+}
+
 void peer_fail_framing(struct peer *peer, enum rpc_code code, const char *text)
 {
     struct rpc_id id = {.encoding = peer->encoding, .present = true};
     struct rpc_failure failure = {.code = code};
+    msgpack_sbuffer data;
 
     strncpy(failure.text, text, sizeof failure.text - 1);
     peer->set->errors++;
-    if (rpc_error(&peer->out, &id, &failure, NULL, 0) < 0) {
+    msgpack_sbuffer_init(&data);
+    if (code == RPC_BUSY) {
+        pack_retry_after(&data, PEER_RETRY_MS);
+    }
+    int r = rpc_error(&peer->out, &id, &failure, data.data, data.size);
+    msgpack_sbuffer_destroy(&data);
+    if (r < 0) {
         peer_close(peer);
         return;
     }
-    peer_set_state(peer, PEER_DRAINING);
+    peer_drain(peer);
+    start_drain_timer(peer, PEER_DRAIN_MS);
 }
 
 static void shutdown_output(struct peer *peer)
@@ -138,17 +165,27 @@ static void shutdown_output(struct peer *peer)
     }
 }
 
+void peer_drain_on(struct peer *peer)
+{
+    uint64_t closing_ms = uv_now(peer->set->loop) - peer->set->closing_since_ms;
+
+    if (peer->set->closing && uv_is_active((uv_handle_t *)&peer->drain_timer) &&
+        closing_ms < PEER_STOP_DRAIN_MAX_MS) {
+        uv_timer_start(&peer->drain_timer, drain_cb, PEER_STOP_DRAIN_MS, 0);
+    }
+}
+
 void peer_finish(struct peer *peer)
 {
-    bool closing = peer->set->closing;
-
-    if (peer->state == PEER_CLOSING || peer->calls > 0 || peer_unread(peer) > 0) {
+    if (peer->state < PEER_HALF || peer->state == PEER_CLOSING || peer->calls > 0 ||
+        peer_unread(peer) > 0) {
         return;
     }
-    if (closing || (peer->state == PEER_HALF && peer->in_size == 0)) {
-        peer_close(peer);
-    } else if (peer->state == PEER_DRAINING) {
+    if (peer->state == PEER_DRAINING && !peer->ended) {
         shutdown_output(peer); /* the end of its input tells it that this was all */
+        start_drain_timer(peer, peer->set->closing ? PEER_STOP_DRAIN_MS : PEER_DRAIN_MS);
+    } else if (peer->state == PEER_DRAINING || peer->in_size == 0) {
+        peer_close(peer);
     }
 }
 
@@ -188,5 +225,8 @@ int peers_add(struct peers *set, int fd, uid_t uid, pid_t pid)
         return r;
     }
     peer_read_start(peer);
+    if (peer->refused) {
+        start_drain_timer(peer, PEER_REFUSED_MS);
+    }
     return 0;
 }

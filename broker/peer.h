@@ -5,8 +5,11 @@
  * → flushed once a turn of the loop, so that many replies are one write.
  *
  *     OPEN ── end of input ──▶ HALF ── last reply sent ──▶ CLOSING
- *      │ └── framing lost ──▶ DRAINING ── error sent, input ended or discarded ──▶ CLOSING
- *      └──── error, 64 MiB unread ─────────────────────────────────────────────▶ CLOSING
+ *      │ └── framing lost, or the broker stops ──▶ DRAINING ── last reply sent ──▶ CLOSING
+ *      └──── error, 64 MiB unread ──────────────────────────────────────────────▶ CLOSING
+ *
+ * A draining peer is read on for a while, and what it sends is thrown away: its own write must not
+ * fail before it has read what we told it.
  *
  * Failure modes: reading pauses while a limit below is reached, and goes on by itself. A peer that
  * is closed with calls in flight lives on, without a connection, until they are answered.
@@ -23,14 +26,18 @@
 #include <stdbool.h>
 #include <uv.h>
 
-#define PEER_CALLS_MAX      1024                /* in flight */
-#define PEER_CALL_BYTES_MAX ((size_t)16 << 20)  /* their frames */
-#define PEER_UNREAD_PAUSE   ((size_t)1 << 20)   /* replies not taken: reading pauses */
-#define PEER_UNREAD_MAX     ((size_t)64 << 20)  /* replies not taken: closed */
-#define PEERS_BYTES_MAX     ((size_t)256 << 20) /* buffers of all peers together */
-#define PEERS_REFUSED_MAX   24    /* connections over the limit that are told so at once */
-#define PEER_DRAIN_MS       2000  /* how long a closing peer's input is discarded */
-#define PEER_BUDGET_MS      30000 /* how long the total limit may hold a peer up */
+#define PEER_CALLS_MAX         1024                /* in flight */
+#define PEER_CALL_BYTES_MAX    ((size_t)16 << 20)  /* their frames */
+#define PEER_UNREAD_PAUSE      ((size_t)1 << 20)   /* replies not taken: reading pauses */
+#define PEER_UNREAD_MAX        ((size_t)64 << 20)  /* replies not taken: closed */
+#define PEERS_BYTES_MAX        ((size_t)256 << 20) /* buffers of all peers together */
+#define PEERS_REFUSED_MAX      24   /* connections over the limit that are told so at once */
+#define PEER_DRAIN_MS          2000 /* how long the input of a peer that erred is discarded */
+#define PEER_REFUSED_MS        200 /* how long one over the limit may take to speak before it is told */
+#define PEER_RETRY_MS          1000  /* what one that is told busy is advised to wait */
+#define PEER_STOP_DRAIN_MAX_MS 2000  /* and no longer, though it goes on sending */
+#define PEER_STOP_DRAIN_MS     200   /* the same when the broker stops */
+#define PEER_BUDGET_MS         30000 /* how long the total limit may hold a peer up */
 
 enum peer_state { PEER_OPEN = 0, PEER_HALF, PEER_DRAINING, PEER_CLOSING };
 
@@ -57,6 +64,7 @@ struct peer {
     bool over_budget;
     bool dirty; /* in the set's list of peers to flush */
     bool connected;
+    bool ended; /* its input has */
     struct peer *next_dirty;
     uint64_t over_budget_since_ms;
     /* input */
@@ -87,6 +95,7 @@ struct peers {
     size_t buffered_bytes;
     bool writers_paused;
     bool closing;
+    uint64_t closing_since_ms;
     uint64_t requests, errors;
     uint8_t *read_buffer; /* shared: an idle peer holds none */
     msgpack_zone zone;
@@ -109,14 +118,18 @@ void peers_deinit(struct peers *peers);
 
 void peer_read_start(struct peer *peer);
 void peer_pause(struct peer *peer);
+void peer_unpause(struct peer *peer);
 void peer_process(struct peer *peer); /* frames that are in the buffer */
 bool peer_should_pause(const struct peer *peer);
 void peer_mark_dirty(struct peer *peer);
 void peer_flush(struct peer *peer);
 size_t peer_unread(const struct peer *peer);
 void peer_set_state(struct peer *peer, enum peer_state state);
+/* Tells it no more than what is on its way, and throws away what it sends. */
+void peer_drain(struct peer *peer);
 void peer_close(struct peer *peer);
 void peer_unref(struct peer *peer);
+void peer_drain_on(struct peer *peer); /* input came while the broker stops */
 void peer_fail_framing(struct peer *peer, enum rpc_code code, const char *text);
 /* Closes a half-closed or draining peer when nothing is left to do for it. */
 void peer_finish(struct peer *peer);

@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,7 +96,7 @@ static void refuse(struct peer *peer, struct call *call)
     call_fail_busy(call, 1000,
                    "the broker has %u connections, its limit; close some or try again later",
                    peer->set->max);
-    peer_set_state(peer, PEER_DRAINING);
+    peer_drain(peer);
 }
 
 static void handle_frame(struct peer *peer, const uint8_t *frame, size_t size)
@@ -236,24 +237,49 @@ void peer_pause(struct peer *peer)
     }
 }
 
+void peer_unpause(struct peer *peer)
+{
+    if (peer->paused) {
+        peer->paused = false;
+        peer->set->paused_count--;
+    }
+}
+
+/* Whether nobody is left to read our replies, either: not only half of the connection is closed. */
+static bool is_gone(const struct peer *peer)
+{
+    uv_os_fd_t fd;
+    struct pollfd poll_fd = {.events = 0};
+
+    if (uv_fileno((const uv_handle_t *)&peer->pipe, &fd) < 0) {
+        return true;
+    }
+    poll_fd.fd = fd;
+    return poll(&poll_fd, 1, 0) > 0 && (poll_fd.revents & (POLLHUP | POLLERR)) != 0;
+}
+
 static void input_ended(struct peer *peer)
 {
     uv_read_stop((uv_stream_t *)&peer->pipe);
+    peer->ended = true;
     if (peer->state == PEER_OPEN) {
         peer_set_state(peer, PEER_HALF);
         peer_process(peer);
         if (peer->state == PEER_HALF && peer->in_size > 0) {
             peer_pause(peer); /* what is left is processed when its limit is lifted */
         }
-        peer_mark_dirty(peer);
-    } else {
+    }
+    if (is_gone(peer)) {
         peer_close(peer);
+    } else {
+        peer_mark_dirty(peer);
     }
 }
 
 static void input_came(struct peer *peer, const uint8_t *data, size_t size)
 {
     if (peer->state == PEER_DRAINING) {
+        peer_drain_on(peer);
         return;
     }
     if (data >= peer->in && peer->in != NULL && data < peer->in + peer->in_capacity) {

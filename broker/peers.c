@@ -34,8 +34,7 @@ static void resume(struct peer *peer)
     if (!peer->paused || peer_should_pause(peer)) {
         return;
     }
-    peer->paused = false;
-    peer->set->paused_count--;
+    peer_unpause(peer);
     peer_process(peer);
     if (peer->state > PEER_HALF) {
         return;
@@ -164,6 +163,7 @@ void peers_close(struct peers *set)
     struct peer *next;
 
     set->closing = true;
+    set->closing_since_ms = uv_now(set->loop);
     uv_close((uv_handle_t *)&set->budget_timer, NULL);
     if (set->head == NULL) {
         set->handler->all_closed(set->handler);
@@ -171,7 +171,8 @@ void peers_close(struct peers *set)
     }
     for (struct peer *peer = set->head; peer != NULL; peer = next) {
         next = peer->next;
-        uv_read_stop((uv_stream_t *)&peer->pipe);
-        peer_mark_dirty(peer);
+        if (peer->state < PEER_DRAINING) {
+            peer_drain(peer);
+        }
     }
 }

@@ -44,8 +44,8 @@ static int copy_table(struct memferry_plugin *ret, const struct memferry_plugin 
     char text[120];
 
     if (exported->abi != MEMFERRY_PLUGIN_ABI) {
-        snprintf(text, sizeof text, "is made for plugin interface %u, this broker has %u",
-                 exported->abi, MEMFERRY_PLUGIN_ABI);
+        snprintf(text, sizeof text, "is made for plugin ABI %u, this broker has %u", exported->abi,
+                 MEMFERRY_PLUGIN_ABI);
         return broken(c, text);
     }
     if (exported->size < TABLE_SIZE_MIN || exported->size % _Alignof(struct memferry_plugin) != 0) {
