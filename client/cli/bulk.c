@@ -9,8 +9,8 @@
  */
 #include "client/cli/bulk.h"
 
+#include "client/cli/bulk_state.h"
 #include "client/cli/json.h"
-#include "client/cli/lines.h"
 #include "client/cli/times.h"
 
 #include <errno.h>
@@ -18,66 +18,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WINDOW         256
 #define BYTES_MAX      (16u << 20) /* of requests that are kept for sending again */
 #define ATTEMPTS_MAX   10
 #define NAP_MS         100
-#define PROGRESS_MS    100
 #define RECONNECT_NAPS 50
 #define ANSWER_MS      30000
-
-struct item {
-    char *params; /* NULL: free */
-    size_t size;
-    uint64_t tag;
-    unsigned long line;
-    unsigned attempts;
-    bool waiting; /* to be sent again */
-    bool retry;   /* says so in its params */
-};
-
-struct bulk {
-    struct cli *cli;
-    const char *file, *session;
-    struct line_reader lines;
-    struct item items[WINDOW];
-    size_t bytes, waiting;
-    unsigned long stored, duplicates, failed;
-    int64_t started_ms, shown_ms;
-    bool ended; /* no line left, or none wanted */
-    int exit_code;
-};
-
-static bool progress_wanted(const struct bulk *bulk)
-{
-    return bulk->cli->err_terminal && !bulk->cli->quiet && !bulk->cli->json;
-}
-
-static void progress_show(struct bulk *bulk)
-{
-    int64_t now = time_now_ms(), elapsed = now - bulk->started_ms;
-
-    if (progress_wanted(bulk) && now - bulk->shown_ms >= PROGRESS_MS) {
-        bulk->shown_ms = now;
-        fprintf(bulk->cli->err, "\r%lu stored, %lu failed, %lld a second\x1b[K", bulk->stored,
-                bulk->failed, (long long)((int64_t)bulk->stored * 1000 / (elapsed + 1)));
-        fflush(bulk->cli->err);
-    }
-}
-
-static void progress_clear(const struct bulk *bulk)
-{
-    if (progress_wanted(bulk) && bulk->shown_ms != 0) {
-        fputs("\r\x1b[K", bulk->cli->err);
-    }
-}
-
-static void line_failed(struct bulk *bulk, unsigned long line, int exit_code, const char *why)
-{
-    bulk->failed++;
-    progress_clear(bulk);
-    cli_fail(bulk->cli, exit_code, "%s:%lu: %s", bulk->file, line, why);
-}
 
 /* No further line is read. */
 static void bulk_end(struct bulk *bulk, int exit_code)
@@ -88,9 +33,9 @@ static void bulk_end(struct bulk *bulk, int exit_code)
     }
 }
 
-static struct item *item_free_one(struct bulk *bulk)
+static struct bulk_item *item_free_one(struct bulk *bulk)
 {
-    for (size_t i = 0; i < WINDOW; i++) {
+    for (size_t i = 0; i < BULK_WINDOW; i++) {
         if (bulk->items[i].params == NULL) {
             return &bulk->items[i];
         }
@@ -98,10 +43,10 @@ static struct item *item_free_one(struct bulk *bulk)
     return NULL;
 }
 
-static struct item *item_by_tag(struct bulk *bulk, uint64_t tag)
+static struct bulk_item *item_by_tag(struct bulk *bulk, uint64_t tag)
 {
-    for (size_t i = 0; i < WINDOW; i++) {
-        struct item *item = &bulk->items[i];
+    for (size_t i = 0; i < BULK_WINDOW; i++) {
+        struct bulk_item *item = &bulk->items[i];
         if (item->params != NULL && !item->waiting && item->tag == tag) {
             return item;
         }
@@ -109,22 +54,22 @@ static struct item *item_by_tag(struct bulk *bulk, uint64_t tag)
     return NULL;
 }
 
-static void item_release(struct bulk *bulk, struct item *item)
+static void item_release(struct bulk *bulk, struct bulk_item *item)
 {
     bulk->bytes -= item->size;
     bulk->waiting -= item->waiting;
     free(item->params);
-    *item = (struct item){0};
+    *item = (struct bulk_item){0};
 }
 
-static void item_wait(struct bulk *bulk, struct item *item)
+static void item_wait(struct bulk *bulk, struct bulk_item *item)
 {
     item->waiting = true;
     bulk->waiting++;
 }
 
 /* Marks it as a repeat. */
-static bool item_mark_retry(struct bulk *bulk, struct item *item)
+static bool item_mark_retry(struct bulk *bulk, struct bulk_item *item)
 {
     struct json json;
 
@@ -147,10 +92,10 @@ static bool item_mark_retry(struct bulk *bulk, struct item *item)
     return true;
 }
 
-/* A broker that is being restarted is waited for; then one is started, if that is wanted. */
+/* Starts a broker, or, where that is not wanted, waits for whoever does. */
 static bool reconnect(struct bulk *bulk)
 {
-    for (int i = 0; i < RECONNECT_NAPS; i++) {
+    for (int i = 0; i < RECONNECT_NAPS && !cli_may_start(bulk->cli); i++) {
         if (memferry_connect(bulk->cli->m) != MEMFERRY_E_CONNECT) {
             break;
         }
@@ -159,34 +104,46 @@ static bool reconnect(struct bulk *bulk)
     progress_clear(bulk);
     int exit_code = cli_connect(bulk->cli);
     if (exit_code != EXIT_OK) {
+        bulk->no_broker = true;
         bulk_end(bulk, exit_code);
     }
     return exit_code == EXIT_OK;
 }
 
-static void item_send(struct bulk *bulk, struct item *item)
+static void send_failed(struct bulk *bulk, struct bulk_item *item, int code)
+{
+    char why[700];
+
+    snprintf(why, sizeof why, "%s%s",
+             item->retry ? "sent before the connection broke, it may be stored or not; now: " : "",
+             memferry_error(bulk->cli->m));
+    report_failed(bulk, item->line, cli_exit_of(code), why);
+    if (code != MEMFERRY_E_INVALID) {
+        bulk_end(bulk, cli_exit_of(code));
+    }
+    item_release(bulk, item);
+}
+
+static void item_send(struct bulk *bulk, struct bulk_item *item)
 {
     struct memferry *m = bulk->cli->m;
     int code = memferry_submit(m, "memory.put", item->params, &item->tag);
 
-    if (code == MEMFERRY_E_CONNECT && reconnect(bulk)) {
+    if (code == MEMFERRY_E_CONNECT && !bulk->no_broker && reconnect(bulk)) {
         code = memferry_submit(m, "memory.put", item->params, &item->tag);
     }
     item->attempts++;
     if (code == MEMFERRY_E_FULL) {
         item_wait(bulk, item);
     } else if (code != MEMFERRY_OK) {
-        line_failed(bulk, item->line, cli_exit_of(code), memferry_error(m));
-        if (code != MEMFERRY_E_INVALID) {
-            bulk_end(bulk, cli_exit_of(code));
-        }
-        item_release(bulk, item);
+        send_failed(bulk, item, code);
     }
 }
 
 static int by_line(const void *a, const void *b)
 {
-    const struct item *first = *(struct item *const *)a, *second = *(struct item *const *)b;
+    const struct bulk_item *first = *(struct bulk_item *const *)a,
+                           *second = *(struct bulk_item *const *)b;
 
     return (first->line > second->line) - (first->line < second->line);
 }
@@ -194,10 +151,10 @@ static int by_line(const void *a, const void *b)
 /* Once nothing is in flight: all that wait, in the order of their lines. */
 static void send_waiting(struct bulk *bulk)
 {
-    struct item *waiting[WINDOW];
+    struct bulk_item *waiting[BULK_WINDOW];
     size_t count = 0;
 
-    for (size_t i = 0; i < WINDOW; i++) {
+    for (size_t i = 0; i < BULK_WINDOW; i++) {
         if (bulk->items[i].waiting) {
             waiting[count++] = &bulk->items[i];
         }
@@ -212,13 +169,13 @@ static void send_waiting(struct bulk *bulk)
 
 static void line_submit(struct bulk *bulk)
 {
-    struct item *item = item_free_one(bulk);
+    struct bulk_item *item = item_free_one(bulk);
     char problem[400];
 
     item->params =
         bulk_params(bulk->cli->m, bulk->lines.text, bulk->session, problem, sizeof problem);
     if (item->params == NULL) {
-        line_failed(bulk, bulk->lines.number, EXIT_DATA, problem);
+        report_failed(bulk, bulk->lines.number, EXIT_DATA, problem);
         return;
     }
     item->line = bulk->lines.number;
@@ -237,37 +194,16 @@ static void line_next(struct bulk *bulk)
         bulk->ended = true;
         break;
     case LINE_TOO_LONG:
-        line_failed(bulk, bulk->lines.number, EXIT_DATA, "the line is over 4 MiB");
+        report_failed(bulk, bulk->lines.number, EXIT_DATA, "the line is over 4 MiB");
         break;
     case LINE_HAS_NUL:
-        line_failed(bulk, bulk->lines.number, EXIT_DATA, "the line holds a NUL byte");
+        report_failed(bulk, bulk->lines.number, EXIT_DATA, "the line holds a NUL byte");
         break;
     case LINE_FAILED:
-        line_failed(bulk, bulk->lines.number, EXIT_IO, strerror(errno));
+        report_failed(bulk, bulk->lines.number, EXIT_IO, strerror(errno));
         bulk_end(bulk, EXIT_IO);
         break;
     }
-}
-
-static void line_stored(struct bulk *bulk, const struct item *item,
-                        const struct memferry_node *receipt)
-{
-    struct json json;
-
-    bulk->stored++;
-    bulk->duplicates += field_bool(receipt, "duplicate");
-    if (!bulk->cli->json || bulk->cli->quiet) {
-        return;
-    }
-    json_open(&json);
-    json_field_int(&json, "line", (int64_t)item->line);
-    json_field_text(&json, "id", field_text(receipt, "id"));
-    json_field_int(&json, "seq", field_int(receipt, "seq"));
-    json_field_bool(&json, "duplicate", field_bool(receipt, "duplicate"));
-    json_field_bool(&json, "durable", field_bool(receipt, "durable"));
-    const char *text = json_close(&json);
-    fprintf(bulk->cli->out, "%s\n", text != NULL ? text : "{}");
-    json_free(&json);
 }
 
 /* Would any other line fare better? */
@@ -280,19 +216,19 @@ static bool code_is_of_one_line(int code)
 
 static void completed(struct bulk *bulk, const struct memferry_completion *done)
 {
-    struct item *item = item_by_tag(bulk, done->tag);
+    struct bulk_item *item = item_by_tag(bulk, done->tag);
     bool again = done->code == MEMFERRY_E_UNCERTAIN || done->code == MEMFERRY_E_BUSY;
 
     if (item == NULL) {
         return;
     }
     if (done->code == MEMFERRY_OK) {
-        line_stored(bulk, item, memferry_reply_root(done->reply));
+        report_stored(bulk, item->line, memferry_reply_root(done->reply));
     } else if (again && item->attempts < ATTEMPTS_MAX && item_mark_retry(bulk, item)) {
         item_wait(bulk, item);
         return;
     } else {
-        line_failed(bulk, item->line, cli_exit_of(done->code), memferry_error(bulk->cli->m));
+        report_failed(bulk, item->line, cli_exit_of(done->code), memferry_error(bulk->cli->m));
         if (!code_is_of_one_line(done->code)) {
             bulk_end(bulk, cli_exit_of(done->code));
         }
@@ -322,7 +258,7 @@ static bool receive_one(struct bulk *bulk)
 
 static bool room(const struct bulk *bulk)
 {
-    return memferry_in_flight(bulk->cli->m) < WINDOW && bulk->bytes < BYTES_MAX;
+    return memferry_in_flight(bulk->cli->m) < BULK_WINDOW && bulk->bytes < BYTES_MAX;
 }
 
 static void bulk_run(struct bulk *bulk)
@@ -343,21 +279,6 @@ static void bulk_run(struct bulk *bulk)
     }
 }
 
-static void summary(const struct bulk *bulk)
-{
-    char took[TIME_TEXT_SIZE], again[64] = "";
-
-    progress_clear(bulk);
-    if (bulk->cli->quiet || bulk->cli->json) {
-        return;
-    }
-    if (bulk->duplicates > 0) {
-        snprintf(again, sizeof again, " (%lu were there before)", bulk->duplicates);
-    }
-    fprintf(bulk->cli->out, "%lu stored%s, %lu failed, in %s\n", bulk->stored, again, bulk->failed,
-            duration_text(time_now_ms() - bulk->started_ms, took));
-}
-
 static int bulk_stream(struct cli *cli, const char *file, FILE *stream, const char *session)
 {
     struct bulk *bulk = calloc(1, sizeof *bulk);
@@ -369,11 +290,15 @@ static int bulk_stream(struct cli *cli, const char *file, FILE *stream, const ch
         (struct bulk){.cli = cli, .file = file, .session = session, .started_ms = time_now_ms()};
     lines_init(&bulk->lines, stream);
     bulk_run(bulk);
-    summary(bulk);
+    report_summary(bulk);
+    if (bulk->exit_code != EXIT_OK) {
+        cli_fail(cli, bulk->exit_code, "%s: stopped behind line %lu; what follows was not sent",
+                 file, bulk->lines.number);
+    }
     int exit_code = bulk->exit_code != EXIT_OK ? bulk->exit_code
                     : bulk->failed > 0         ? EXIT_DATA
                                                : EXIT_OK;
-    for (size_t i = 0; i < WINDOW; i++) {
+    for (size_t i = 0; i < BULK_WINDOW; i++) {
         free(bulk->items[i].params);
     }
     lines_deinit(&bulk->lines);

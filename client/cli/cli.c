@@ -66,7 +66,7 @@ int cli_open(struct cli *cli)
     return code == MEMFERRY_OK ? EXIT_OK : cli_fail(cli, EXIT_INTERNAL, "out of memory");
 }
 
-static bool start_wanted(const struct cli *cli)
+bool cli_may_start(const struct cli *cli)
 {
     const char *no_start = getenv("MEMFERRY_NO_START");
 
@@ -82,7 +82,7 @@ int cli_connect(struct cli *cli)
         return exit_code;
     }
     int code = memferry_connect(cli->m);
-    if (code == MEMFERRY_E_CONNECT && start_wanted(cli)) {
+    if (code == MEMFERRY_E_CONNECT && cli_may_start(cli)) {
         return start_broker(cli);
     }
     return code == MEMFERRY_OK ? EXIT_OK

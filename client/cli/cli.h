@@ -63,6 +63,8 @@ void cli_deinit(struct cli *cli);
 /* Connects, starting the broker if there is none and that is wanted. An exit code; what went wrong
  * was told. */
 int cli_connect(struct cli *cli);
+/* Whether it would start one. */
+bool cli_may_start(const struct cli *cli);
 /* Only makes cli->m. */
 int cli_open(struct cli *cli);
 
