@@ -13,7 +13,7 @@
  *               ├─ an event fails alone ─▶ again, the third time it is skipped
  *               └─ anything else ─▶ failed: all that is queued comes back with -EIO, for ever
  */
-#include "broker/applier_queue.h"
+#include "broker/applier_attempt.h"
 #include "broker/util/container.h"
 
 #include <assert.h>
@@ -111,78 +111,6 @@ static void tell_batch(struct applier *applier)
     tell_changes(applier, &done);
 }
 
-/* ---- one attempt ---- */
-
-static int run_work(struct applier *applier, struct applier_work *work, struct error *err)
-{
-    int r = store_savepoint(applier->store, err);
-    if (r != 0) {
-        return r;
-    }
-    work->status = work->run(work, applier->store, &work->error);
-    if (work->status == 0) {
-        return store_savepoint_release(applier->store, err);
-    }
-    r = store_savepoint_undo(applier->store, err);
-    if (r == -ECANCELED) { /* what failed took the transaction with it: that decides */
-        *err = work->error;
-        return work->status;
-    }
-    /* No room, or a lock, is nobody's own failure: the whole batch waits for it. */
-    if (r == 0 && (work->status == STORE_E_FULL || work->status == -EBUSY)) {
-        *err = work->error;
-        return work->status;
-    }
-    return r;
-}
-
-static int apply_record(struct applier *applier, struct journal_record *record, struct error *err)
-{
-    struct change *change = change_of(record);
-
-    if (applier->attempts == ALONE_ATTEMPTS) {
-        store_skip(applier->store, record->seq);
-        change->apply_status = -EBADMSG;
-        return 0;
-    }
-    change->apply_status = 0;
-    return store_apply(applier->store, record, &change->result, err);
-}
-
-static int run_batch(struct applier *applier, struct error *err)
-{
-    struct journal_record *record = applier->batch.records.head;
-    struct applier_work *work = applier->batch.works.head;
-    uint64_t position = applier->batch.first;
-    int r = 0;
-
-    while (r == 0 && (record != NULL || work != NULL)) {
-        if (work != NULL && work->position <= position) {
-            r = run_work(applier, work, err);
-            work = work->next;
-        } else {
-            r = apply_record(applier, record, err);
-            record = record->next;
-            position++;
-        }
-    }
-    return r;
-}
-
-static int attempt(struct applier *applier, struct error *err)
-{
-    int r = store_begin(applier->store, err);
-    if (r != 0) {
-        return r;
-    }
-    r = run_batch(applier, err);
-    if (r != 0) {
-        store_rollback(applier->store);
-        return r;
-    }
-    return store_commit(applier->store, err);
-}
-
 /* ---- what an attempt came to ---- */
 
 static void set_full(struct applier *applier, bool is_full)
@@ -241,17 +169,24 @@ static void log_set_aside(struct applier *applier, const struct error *err)
               "%s; it was set aside, and its memory stays as it was", err->text);
 }
 
+/* The disk is full, or another process has the lock: the batch stays. */
+static void wait_for_room(struct applier *applier, int r, const struct error *err)
+{
+    if (r == -EBUSY) {
+        log_write(applier->log, LOG_LEVEL_WARNING, "store-locked", "%s", err->text);
+    } else if (!applier->is_full) { /* said once, not at every try */
+        log_write(applier->log, LOG_LEVEL_WARNING, "store-full", "%s", err->text);
+        set_full(applier, true);
+    }
+    if (pause_or_stop(applier)) {
+        refuse_batch(applier);
+    }
+}
+
 static void attempt_failed(struct applier *applier, int r, const struct error *err)
 {
     if (r == STORE_E_FULL || r == -EBUSY) {
-        if (r == STORE_E_FULL) {
-            set_full(applier, true);
-        }
-        log_write(applier->log, LOG_LEVEL_WARNING, r == -EBUSY ? "store-locked" : "store-full",
-                  "%s", err->text);
-        if (pause_or_stop(applier)) {
-            refuse_batch(applier);
-        }
+        wait_for_room(applier, r, err);
         return;
     }
     if (r == STORE_E_EVENT && applier->batch.records.count > 1) {
@@ -323,7 +258,8 @@ static void process_batch(struct applier *applier)
             refuse_batch(applier);
             return;
         }
-        int r = attempt(applier, &err);
+        int r = applier_attempt(applier->store, &applier->batch,
+                                applier->attempts == ALONE_ATTEMPTS, &err);
         if (r == 0) {
             attempt_succeeded(applier);
         } else {

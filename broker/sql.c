@@ -9,6 +9,7 @@
 int sql_open(struct sql *sql, const char *path, int flags, struct error *err)
 {
     sql->db = NULL;
+    sql->lacked_room = false;
     sql->read_only = (flags & SQLITE_OPEN_READONLY) != 0;
     sql->path = strdup(path);
     if (sql->path == NULL) {
@@ -47,6 +48,7 @@ int sql_failed(struct sql *sql, const char *verb, struct error *err)
     const char *text = sqlite3_errmsg(sql->db);
 
     if (is_no_room(sql, code)) {
+        sql->lacked_room = true;
         return error_set(err, sql->read_only ? -ENOSPC : SQL_E_FULL,
                          "no room on the disk of %s: free some, or move the state directory",
                          sql->path);

@@ -26,6 +26,7 @@ struct sql {
     sqlite3 *db;
     char *path;
     bool read_only;
+    bool lacked_room; /* set by a failure, never cleared here */
 };
 
 /* flags: SQLITE_OPEN_…; the file is never made. */

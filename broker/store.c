@@ -54,6 +54,8 @@ int store_begin(struct store *store, struct error *err)
         return store_outcome_of(r);
     }
     store->in_transaction = true;
+    store->wants_sync = false;
+    store->sql.lacked_room = false;
     store->pending = store->committed;
     return 0;
 }
@@ -83,6 +85,26 @@ static int save_progress(struct store *store, struct error *err)
     return sql_run(&store->sql, statement, err);
 }
 
+/* With synchronous=NORMAL a commit reaches the disk with the next checkpoint only. What no journal
+ * holds and somebody was promised is synced here. */
+static int sync_wal(struct store *store, struct error *err)
+{
+    sqlite3_file *wal = NULL;
+
+    sqlite3_file_control(store->sql.db, "main", SQLITE_FCNTL_JOURNAL_POINTER, (void *)&wal);
+    if (wal == NULL || wal->pMethods == NULL ||
+        wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL) != SQLITE_OK) {
+        return error_set(err, -EIO, "cannot sync %s-wal: check the disk", store->sql.path);
+    }
+    return 0;
+}
+
+void store_want_sync(struct store *store)
+{
+    assert(store->in_transaction);
+    store->wants_sync = true;
+}
+
 int store_commit(struct store *store, struct error *err)
 {
     assert(store->in_transaction);
@@ -96,7 +118,7 @@ int store_commit(struct store *store, struct error *err)
     }
     store->in_transaction = false;
     store->committed = store->pending;
-    return 0;
+    return store->wants_sync ? sync_wal(store, err) : 0;
 }
 
 void store_skip(struct store *store, uint64_t seq)
@@ -131,6 +153,11 @@ int store_savepoint_undo(struct store *store, struct error *err)
     store->pending = store->saved;
     int r = run(store, STORE_UNDO, err);
     return r == 0 ? run(store, STORE_RELEASE, err) : r;
+}
+
+bool store_lacks_room(const struct store *store)
+{
+    return store->sql.lacked_room;
 }
 
 /* ---- checkpoint ---- */

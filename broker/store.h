@@ -78,6 +78,7 @@ int store_apply(struct store *store, const struct journal_record *record,
                 struct apply_result *ret_result, struct error *err);
 /* Within a transaction: goes past an event that was set aside. */
 void store_skip(struct store *store, uint64_t seq);
+/* -EIO also when only the sync of what was promised failed: final, as every failed sync. */
 int store_commit(struct store *store, struct error *err);
 void store_rollback(struct store *store);
 
@@ -86,6 +87,8 @@ void store_rollback(struct store *store);
 int store_savepoint(struct store *store, struct error *err);
 int store_savepoint_release(struct store *store, struct error *err);
 int store_savepoint_undo(struct store *store, struct error *err);
+/* Something in the transaction failed for want of room, whatever its caller made of that. */
+bool store_lacks_room(const struct store *store);
 
 /* How large the WAL has grown since the last checkpoint that emptied it. */
 uint64_t store_wal_bytes(const struct store *store);
@@ -122,6 +125,7 @@ int store_lane_ensure(struct store *store, const char *lane, struct error *err);
 int store_lane_progress(struct store *store, const char *lane, uint64_t cursor,
                         const struct lane_row *rows, size_t row_count, uint64_t delivered,
                         struct error *err);
+/* This and what follows was asked for by somebody: its commit is synced. */
 int store_lane_set_paused(struct store *store, const char *lane, bool paused, struct error *err);
 /* Removes cursor, deferred and dead of a lane. *ret_found false: no such lane. */
 int store_lane_forget(struct store *store, const char *lane, bool *ret_found, struct error *err);

@@ -55,11 +55,15 @@ struct store {
     struct store_progress saved;     /* when the savepoint was set */
     uint64_t wal_bytes;
     bool in_transaction, is_new, discard;
+    bool wants_sync; /* the transaction holds what was promised and no journal has */
     /* kept from event to event, so that applying allocates nothing as a rule */
     XXH3_state_t *hash;
     struct memory_scratch scratch;
     msgpack_sbuffer old_state, new_state;
 };
+
+/* Within a transaction: its commit is synced. */
+void store_want_sync(struct store *store);
 
 /* As sql_failed and its like, in the store's enum. */
 int store_outcome_of(int sql_outcome);

@@ -102,12 +102,13 @@ int store_lane_progress(struct store *store, const char *lane, uint64_t cursor,
     return store_outcome_of(r);
 }
 
-/* ---- what people ask for ---- */
+/* ---- what people ask for: the answer is a promise, so it is synced ---- */
 
 int store_lane_set_paused(struct store *store, const char *lane, bool paused, struct error *err)
 {
     int64_t number = paused;
 
+    store_want_sync(store);
     return run_for_lane(store, "UPDATE lane SET paused=?3 WHERE name=?1", lane, NULL, &number, err);
 }
 
@@ -115,6 +116,7 @@ int store_lane_forget(struct store *store, const char *lane, bool *ret_found, st
 {
     int r = run_for_lane(store, "DELETE FROM lane WHERE name=?1", lane, NULL, NULL, err);
 
+    store_want_sync(store);
     *ret_found = r == 0 && rows_changed(store) > 0;
     if (r == 0) {
         r = run_for_lane(store, "DELETE FROM deferred WHERE lane=?1", lane, NULL, NULL, err);
@@ -130,6 +132,7 @@ int store_dead_retry(struct store *store, const char *lane, const char *memory_i
                                          : "UPDATE deferred SET dead=0, due_ms=?3, attempts=0 "
                                            "WHERE lane=?1 AND dead=1 AND memory_id=?2";
 
+    store_want_sync(store);
     int r = run_for_lane(store, text, lane, memory_id, &due_ms, err);
     *ret_count = r == 0 ? rows_changed(store) : 0;
     return r;
@@ -142,6 +145,7 @@ int store_dead_drop(struct store *store, const char *lane, const char *memory_id
                            ? "DELETE FROM deferred WHERE lane=?1 AND dead=1"
                            : "DELETE FROM deferred WHERE lane=?1 AND dead=1 AND memory_id=?2";
 
+    store_want_sync(store);
     int r = run_for_lane(store, text, lane, memory_id, NULL, err);
     *ret_count = r == 0 ? rows_changed(store) : 0;
     return r;

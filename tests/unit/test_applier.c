@@ -288,9 +288,17 @@ static void test_a_work_fails_alone(void **state)
     submit(rig, 1, -ENOENT);
     submit(rig, 2, 0);
     apply_put(rig, "b", "{'content':'B'}");
-    wait_told(rig, 4);
+    for (int answer = 1; answer <= 5; answer++) { /* an outcome of its own, not the store's */
+        submit(rig, 3, answer);
+    }
+    wait_told(rig, 9);
     assert_int_equal(rig->told[1].status, -ENOENT);
     assert_int_equal(rig->told[2].status, 0);
+    for (int answer = 1; answer <= 5; answer++) {
+        assert_int_equal(rig->told[3 + answer].status, answer);
+    }
+    assert_int_equal(rig->full_began, 0);
+    assert_false(lane_exists(rig, "lane-3"));
     assert_false(lane_exists(rig, "lane-1"));
     assert_true(lane_exists(rig, "lane-2"));
     assert_non_null(fixture_get(&rig->fixture, "a", 0));

@@ -4,6 +4,7 @@
 #include "broker/util/error.h"
 
 #include <setjmp.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -202,6 +203,37 @@ static void test_a_memory_of_over_a_mebibyte_is_a_page(void **state)
     free(json);
 }
 
+/* Rows that do not pass are looked at within a bound: the page is short, and the next goes on. */
+static void test_a_rare_match_is_found_page_by_page(void **state)
+{
+    struct fixture *f = *state;
+    char ids[4096], next[64] = "";
+    sqlite3 *db;
+    int pages = 0;
+
+    fixture_put_json(f, "rare", "{'content':'x'}");
+    fixture_delete(f, "rare");
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(db,
+                     "WITH RECURSIVE n(i) AS (SELECT 3 UNION ALL SELECT i+1 FROM n WHERE i<150000) "
+                     "INSERT INTO memory SELECT 'm'||i, i, i, 1, 1, NULL, 'note', NULL, x'00', "
+                     "'none' FROM n",
+                     NULL, NULL, NULL),
+        SQLITE_OK);
+    sqlite3_close(db);
+    do {
+        char after[64];
+        strcpy(after, next);
+        ids_of(list(f, (struct reader_filter){.deleted = READER_DELETED_ONLY,
+                                              .after = after[0] != '\0' ? after : NULL}),
+               ids, next);
+        pages++;
+    } while (ids[0] == '\0' && next[0] != '\0');
+    assert_string_equal(ids, "rare ");
+    assert_int_equal(pages, 2);
+}
+
 static void test_a_place_that_is_none_is_refused(void **state)
 {
     static const char *const bad[] = {"", "v", "5", "v5x", "v-1", "v9999999999999999999", "x5"};
@@ -293,6 +325,7 @@ int main(void)
         READER_TEST(test_pages_have_no_gap_and_no_repeat),
         READER_TEST(test_a_page_ends_at_a_mebibyte),
         READER_TEST(test_a_memory_of_over_a_mebibyte_is_a_page),
+        READER_TEST(test_a_rare_match_is_found_page_by_page),
         READER_TEST(test_a_place_that_is_none_is_refused),
         READER_TEST(test_history_tells_every_version_newest_first),
         READER_TEST(test_counts_follow_every_change),
