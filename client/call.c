@@ -14,8 +14,7 @@
 
 static uint32_t blocking_msgid(struct memferry *m)
 {
-    /* One below the bit's end, so that it is never CLIENT_MSGID_HELLO. */
-    m->last_blocking = (m->last_blocking + 1) % (CLIENT_MSGID_BLOCKING - 1);
+    m->last_blocking = (m->last_blocking + 1) % CLIENT_MSGID_BLOCKING;
     return CLIENT_MSGID_BLOCKING | m->last_blocking;
 }
 

@@ -10,6 +10,7 @@
 
 #include "client/pipeline.h"
 #include "client/put.h"
+#include "client/wire/rpc.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -108,7 +109,7 @@ static int connect_checked(struct memferry *m, int fd, int64_t deadline)
     return error != 0 ? connect_failed(m, error) : check_server(m, fd);
 }
 
-/* Who we are, for the broker's log. Its reply is skipped. */
+/* Who we are, for the broker's log: a notification, whose answer nobody has to wake up for. */
 static int queue_hello(struct memferry *m)
 {
     msgpack_sbuffer params;
@@ -118,11 +119,10 @@ static int queue_hello(struct memferry *m)
     msgpack_packer_init(&packer, &params, msgpack_sbuffer_write);
     bool failed = msgpack_pack_map(&packer, 2) < 0 || pack_text(&packer, "client") < 0 ||
                   pack_text(&packer, m->client) < 0 || pack_text(&packer, "protocol") < 0 ||
-                  msgpack_pack_int(&packer, CLIENT_PROTOCOL) < 0;
-    int rc =
-        failed ? client_error_memory(m) : exchange_queue(m, CLIENT_MSGID_HELLO, "hello", &params);
+                  msgpack_pack_int(&packer, CLIENT_PROTOCOL) < 0 ||
+                  rpc_notify(&m->out, WIRE_MSGPACK, "hello", params.data, params.size) < 0;
     msgpack_sbuffer_destroy(&params);
-    return rc;
+    return failed ? client_error_memory(m) : MEMFERRY_OK;
 }
 
 static int connection_make(struct memferry *m, int64_t deadline)

@@ -29,8 +29,7 @@
 #define CLIENT_WINDOW         256
 #define CLIENT_WINDOW_MAX     1024 /* the broker's own */
 #define CLIENT_PROTOCOL       1
-#define CLIENT_ADDRESS_SIZE   108 /* of sun_path */
-#define CLIENT_MSGID_HELLO    UINT32_MAX
+#define CLIENT_ADDRESS_SIZE   108         /* of sun_path */
 #define CLIENT_MSGID_BLOCKING 0x80000000u /* the bit that parts blocking calls from submitted */
 
 struct slot; /* pipeline.h */

@@ -249,7 +249,7 @@ static int frame_take(struct memferry *m, struct rpc_message *ret_message,
 /* Is it the answer to something? Frees what is not. */
 static bool frame_wanted(const struct memferry *m, const struct rpc_message *message)
 {
-    if (message->is_notification || message->msgid == CLIENT_MSGID_HELLO) {
+    if (message->is_notification) {
         return false;
     }
     if (message->msgid & CLIENT_MSGID_BLOCKING) {
