@@ -282,7 +282,7 @@ static void test_a_plugin_that_is_wrong_is_refused(void **state)
     static const struct {
         const char *name, *want;
     } rows[] = {
-        {"abi", "is made for plugin interface 99, this broker has 1"},
+        {"abi", "is made for plugin ABI 99, this broker has 1"},
         {"tiny", "16 bytes, which cannot be"},
         {"odd", "which cannot be"},
         {"nameless", "has no proper name"},
