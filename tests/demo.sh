@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # demo.sh BUILD_DIR: memferry's main job, end to end, in a folder of its own that goes at the end.
 set -euo pipefail
+# shellcheck disable=SC2016  # what is shown is what is run: it expands there
 build=$(realpath "$1")
 root=$(mktemp -d)
 export HOME=$root XDG_RUNTIME_DIR=$root/run XDG_STATE_HOME=$root/state XDG_CONFIG_HOME=$root/config
@@ -11,10 +12,15 @@ mkdir -m 700 "$XDG_RUNTIME_DIR" "$MEMFERRY_PLUGIN_DIR"
 for plugin in "$build"/plugins/*/*.so; do install -m 644 "$plugin" "$MEMFERRY_PLUGIN_DIR"; done
 
 broker_pid() { memferry --no-start --json call hello 2>/dev/null | sed -n 's/.*"pid": *\([0-9]*\).*/\1/p'; }
-stop_broker() {
+alive() { grep -q '^State:[[:space:]]*[^ZX]' "/proc/$1/status" 2>/dev/null; }
+end_broker() { # SIGNAL: and wait until it has ended
   local pid
-  pid=$(broker_pid) && [ -n "$pid" ] && kill "$pid" && while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+  pid=$(broker_pid)
+  [ -n "$pid" ] || return 0
+  kill "-$1" "$pid"
+  while alive "$pid"; do sleep 0.02; done
 }
+stop_broker() { end_broker TERM; }
 trap 'stop_broker || true; rm -rf "$root"' EXIT
 
 step() { printf '\n\033[1m%s\033[0m\n' "$*"; }
@@ -25,7 +31,7 @@ run 'memferry put --id tea --kind fact --tag tea --prop cups=2 "Tea is at four, 
 run 'memferry put --id deploy --kind decision "We deploy on Tuesdays, never on Fridays"'
 
 step "2. The receipt is true: kill -9, start again, and they are there."
-run 'kill -9 $(memferry --json call hello | sed "s/.*\"pid\": *\([0-9]*\).*/\1/")'
+run 'end_broker KILL'
 run 'memferry list'
 
 step "3. The same socket by hand, one JSON object a line."

@@ -1,0 +1,95 @@
+"""Every command that the documents show is run, as they show it, and so is the demo."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+import harness
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DOCUMENTS = ["README.md", "docs/protocol.md"]
+BUILD = pathlib.Path(os.environ.get("MEMFERRY_BUILD", "build")).resolve()
+
+
+def blocks(document):
+    return re.findall(r"^```sh\n(.*?)^```", (ROOT / document).read_text(), re.M | re.S)
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A new user's home: nothing there but the programs in the path."""
+    plugins = tmp_path / "plugins"
+    plugins.mkdir(mode=0o755)
+    for plugin in BUILD.glob("plugins/*/*.so"):
+        shutil.copy(plugin, plugins)
+        (plugins / plugin.name).chmod(0o644)
+    (tmp_path / "run").mkdir(mode=0o700)
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("MEMFERRY_", "XDG_"))}
+    env.update(HOME=str(tmp_path), XDG_RUNTIME_DIR=str(tmp_path / "run"),
+               MEMFERRY_PLUGIN_DIR=str(plugins),
+               PATH=f"{BUILD}/client/cli:{BUILD}/broker:{env['PATH']}")
+    env["MEMFERRY_SOCKET"] = str(tmp_path / "run/memferry/memferry.sock")
+    yield tmp_path, env
+    subprocess.run(["pkill", "-TERM", "-f", f"memferryd.*{tmp_path}"], check=False)
+    stop(env)
+
+
+def stop(env):
+    told = subprocess.run(["memferry", "--no-start", "--json", "call", "hello"], env=env,
+                          capture_output=True, text=True, check=False)
+    pid = re.search(r'"pid": ?(\d+)', told.stdout)
+    if pid:
+        os.kill(int(pid.group(1)), 15)
+
+
+def run(script, env, cwd):
+    return subprocess.run(["bash", "-euo", "pipefail", "-c", script], env=env, cwd=cwd,
+                          capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_commands_of_the_document_work_in_order(document, home):
+    place, env = home
+    config = place / ".config/memferry"
+    config.mkdir(parents=True)
+    found = blocks(document)
+    assert found, "no block of commands"
+    for block in found:
+        if "backends" in block and not (config / "memferry.conf").exists():
+            (config / "memferry.conf").write_text(
+                '[backend "mirror"]\nplugin = mirror-file\npath = ~/memories.ndjson\n')
+            stop(env)
+            harness.until(lambda: not pathlib.Path(env["MEMFERRY_SOCKET"]).exists(),
+                          "the broker to end, so that it starts with the config")
+        done = run(block if "socat" not in block else "memferry status >/dev/null || memferry list\n" + block,
+                   env, place)
+        assert done.returncode == 0, f"{block}\n{done.stdout}{done.stderr}"
+        assert done.stdout
+
+
+def test_config_shown_in_the_readme_is_good(home):
+    place, env = home
+    shown = re.search(r"^```ini\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S).group(1)
+    (place / "memferry.conf").write_text(shown)
+    done = subprocess.run([f"{BUILD}/broker/memferryd", "--check-config", "--config",
+                           str(place / "memferry.conf")],
+                          env={**env, "NEO4J_PASSWORD": "x"}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "2 backends" in done.stdout
+
+
+def test_links_between_documents_lead_somewhere():
+    for document in [ROOT / "README.md", *ROOT.glob("docs/*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document}: {target}"
+
+
+def test_demo_runs_from_beginning_to_end():
+    done = subprocess.run([ROOT / "tests/demo.sh", BUILD], capture_output=True, text=True,
+                          timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for said in ("read back: From a C program", "Tea is at four", "all is well"):
+        assert said in done.stdout
