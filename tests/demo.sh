@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # demo.sh BUILD_DIR: memferry's main job, end to end, in a folder of its own that goes at the end.
-set -euo pipefail
 # shellcheck disable=SC2016  # what is shown is what is run: it expands there
+set -euo pipefail
 build=$(realpath "$1")
 root=$(mktemp -d)
 export HOME=$root XDG_RUNTIME_DIR=$root/run XDG_STATE_HOME=$root/state XDG_CONFIG_HOME=$root/config
