@@ -1,62 +1,17 @@
-/* broker.c - starts, runs and stops memferryd; broker.h tells the order. */
-#include "broker/broker.h"
-
-#include "broker/applier.h"
-#include "broker/backends.h"
-#include "broker/journal.h"
-#include "broker/listener.h"
-#include "broker/methods.h"
-#include "broker/places.h"
-#include "broker/replay.h"
-#include "broker/store.h"
+/* broker.c - runs and stops memferryd, and tells its parts of each other; broker.h tells the order.
+ */
+#include "broker/broker_internal.h"
 #include "broker/systemd.h"
 #include "broker/util/clock.h"
 #include "broker/util/container.h"
-#include "broker/util/paths.h"
 #include "broker/version.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
-
-#define FILES_BESIDE_PEERS 64 /* descriptors that are not connections */
-#define LARGE_BLOCK_BYTES  (128 << 10)
-#define ARENAS_MAX         2
-
-struct broker {
-    const struct options *options;
-    struct log *log;
-    struct config *config;
-    struct places places;
-    uv_loop_t loop;
-    uv_prepare_t prepare;
-    uv_check_t check;
-    uv_signal_t term, interrupt, hangup;
-    uv_timer_t stop_timer;
-    struct mailbox mailbox;
-    struct stats stats;
-    struct peers peers;
-    struct listener listener;
-    struct writes writes;
-    struct queries queries;
-    struct backends backends;
-    struct waits waits;
-    struct services services;
-    struct journal *journal;
-    struct store *store; /* until the applier takes it over */
-    struct applier *applier;
-    struct peer_handler peer_handler;
-    struct writes_observer writes_observer;
-    struct backends_observer backends_observer;
-    bool loop_made, running, stopping, peers_closed, backends_stopped;
-    int exit_code;
-};
 
 static int exit_code_of(int r)
 {
@@ -274,125 +229,7 @@ static void prepare_cb(uv_prepare_t *prepare)
     turn(container_of(prepare, struct broker, prepare));
 }
 
-/* ---- start ---- */
-
-/* Room for every connection; where the system gives less, fewer are served. */
-static unsigned raise_file_limit(unsigned max_peers)
-{
-    struct rlimit limit;
-    rlim_t wanted = max_peers + PEERS_REFUSED_MAX + FILES_BESIDE_PEERS;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted) {
-        return max_peers;
-    }
-    limit.rlim_cur = limit.rlim_max > wanted ? wanted : limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    return limit.rlim_cur >= wanted
-               ? max_peers
-               : (unsigned)(limit.rlim_cur - PEERS_REFUSED_MAX - FILES_BESIDE_PEERS);
-}
-
-static int start_loop(struct broker *broker, struct error *err)
-{
-    int r = uv_loop_init(&broker->loop);
-
-    if (r < 0) {
-        return error_set_errno(err, r, "cannot make the event loop");
-    }
-    uv_prepare_init(&broker->loop, &broker->prepare);
-    uv_check_init(&broker->loop, &broker->check);
-    uv_timer_init(&broker->loop, &broker->stop_timer);
-    uv_signal_init(&broker->loop, &broker->term);
-    uv_signal_init(&broker->loop, &broker->interrupt);
-    uv_signal_init(&broker->loop, &broker->hangup);
-    mailbox_init(&broker->mailbox, &broker->loop);
-    unsigned max_peers = raise_file_limit(broker->config->max_peers);
-    r = peers_init(&broker->peers, &broker->loop, &broker->peer_handler, broker->log, max_peers);
-    if (r == 0) {
-        r = writes_init(&broker->writes, &broker->loop, &broker->peers, &broker->stats,
-                        &broker->writes_observer, broker->log);
-    }
-    broker->loop_made = r == 0;
-    return r < 0 ? error_set_errno(err, r, "cannot make the event loop's handles") : 0;
-}
-
-static int open_journal(struct broker *broker, struct error *err)
-{
-    const struct journal_options options = {.dir = broker->places.journal_dir,
-                                            .segment_bytes = broker->config->segment_bytes,
-                                            .gather_us = broker->config->gather_us,
-                                            .keep_segments = broker->config->keep_segments};
-    struct journal_recovery found;
-    int r = paths_ensure_private_dir(broker->places.state_dir, err);
-
-    if (r == 0) {
-        r = journal_open(&broker->journal, &options, broker->log, &found, err);
-    }
-    return r;
-}
-
-static int open_store(struct broker *broker, struct error *err)
-{
-    const struct store_options options = {.path = broker->places.store_file,
-                                          .origin = journal_origin(broker->journal),
-                                          .dims = broker->config->dims};
-    int r = store_open(&broker->store, &options, err);
-
-    return r != 0 ? r : replay_journal(broker->store, broker->journal, broker->log, err);
-}
-
-static int start_threads(struct broker *broker, struct error *err)
-{
-    const struct applier_options options = {0}; /* the defaults */
-    struct reader *reader = NULL;
-    uint64_t applied_seq = store_applied_seq(broker->store);
-    int r = applier_start(&broker->applier, broker->store, broker->journal,
-                          &broker->writes.applier_observer, &options, broker->log, err);
-
-    broker->store = NULL;
-    if (r == 0) {
-        r = journal_start(broker->journal, &broker->writes.journal_observer, err);
-    }
-    if (r == 0) {
-        r = reader_open(&reader, broker->places.store_file, err);
-    }
-    if (r == 0) {
-        r = queries_start(&broker->queries, &broker->loop, &broker->mailbox, reader, applied_seq,
-                          err);
-    }
-    broker->writes.journal = broker->journal;
-    broker->writes.applier = broker->applier;
-    broker->writes.committed_seq = broker->writes.applied_seq = applied_seq;
-    return r;
-}
-
-static int start_backends(struct broker *broker, struct error *err)
-{
-    const struct backends_options options = {.plugin_dir = broker->places.plugin_dir,
-                                             .state_dir = broker->places.state_dir,
-                                             .store_path = broker->places.store_file,
-                                             .origin = journal_origin(broker->journal),
-                                             .dims = broker->config->dims};
-
-    backends_init(&broker->backends, &broker->loop, &broker->mailbox, broker->applier, &options,
-                  &broker->backends_observer, broker->log);
-    waits_init(&broker->waits, &broker->loop, &broker->queries, &broker->backends);
-    return backends_load(&broker->backends, broker->config, broker->writes.applied_seq, err);
-}
-
-static int start_listening(struct broker *broker, struct error *err)
-{
-    int r = listener_open(&broker->listener, &broker->loop, broker->places.socket, &broker->peers,
-                          broker->log, err);
-
-    if (r == 0) {
-        listener_allow(&broker->listener, broker->config->users, broker->config->user_count);
-        r = listener_start(&broker->listener, err);
-    }
-    return r;
-}
-
-static void start_turning(struct broker *broker)
+void broker_turn_start(struct broker *broker)
 {
     uv_prepare_start(&broker->prepare, prepare_cb);
     uv_check_start(&broker->check, check_cb);
@@ -401,35 +238,6 @@ static void start_turning(struct broker *broker)
     uv_signal_start(&broker->hangup, hangup_cb, SIGHUP);
     signal(SIGPIPE, SIG_IGN);
     broker->running = true;
-}
-
-static int broker_start(struct broker *broker, struct error *err)
-{
-    int r = config_load(&broker->config, broker->options->config, err);
-
-    if (r == 0) {
-        r = places_find(&broker->places, broker->options, broker->config, err);
-    }
-    if (r == 0) {
-        r = start_loop(broker, err);
-    }
-    if (r == 0) {
-        r = open_journal(broker, err);
-    }
-    if (r == 0) {
-        r = open_store(broker, err);
-    }
-    if (r == 0) {
-        r = start_threads(broker, err);
-    }
-    if (r == 0) {
-        r = start_backends(broker, err);
-    }
-    if (r == 0) {
-        start_turning(broker);
-        r = start_listening(broker, err);
-    }
-    return r;
 }
 
 static struct broker *broker_new(const struct options *options, struct log *log)
@@ -481,16 +289,6 @@ static void broker_abandon(struct broker *broker)
     broker_free(broker);
 }
 
-/* Large buffers go back to the system when they are freed: a burst must not stay in our size. By
- * default the C library raises its threshold to what it has seen, and keeps such blocks for ever.
- */
-static void bound_memory(void)
-{
-    mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
-    mallopt(M_TRIM_THRESHOLD, LARGE_BLOCK_BYTES);
-    mallopt(M_ARENA_MAX, ARENAS_MAX);
-}
-
 int broker_run(const struct options *options, struct log *log)
 {
     struct broker *broker = broker_new(options, log);
@@ -499,8 +297,6 @@ int broker_run(const struct options *options, struct log *log)
     if (broker == NULL) {
         return EX_OSERR;
     }
-    bound_memory();
-    umask(0077); /* what is made here is ours alone, whatever the caller's umask */
     int r = broker_start(broker, &err);
     if (r != 0) {
         log_write(log, LOG_LEVEL_ERROR, "start-failed", "%s", err.text);

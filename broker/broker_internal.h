@@ -1,0 +1,48 @@
+/* broker_internal.h - the broker's own object, for broker.c and broker_start.c alone. */
+#ifndef MEMFERRY_BROKER_INTERNAL_H
+#define MEMFERRY_BROKER_INTERNAL_H
+
+#include "broker/applier.h"
+#include "broker/backends.h"
+#include "broker/broker.h"
+#include "broker/journal.h"
+#include "broker/listener.h"
+#include "broker/methods.h"
+#include "broker/places.h"
+#include "broker/store.h"
+
+struct broker {
+    const struct options *options;
+    struct log *log;
+    struct config *config;
+    struct places places;
+    uv_loop_t loop;
+    uv_prepare_t prepare;
+    uv_check_t check;
+    uv_signal_t term, interrupt, hangup;
+    uv_timer_t stop_timer;
+    struct mailbox mailbox;
+    struct stats stats;
+    struct peers peers;
+    struct listener listener;
+    struct writes writes;
+    struct queries queries;
+    struct backends backends;
+    struct waits waits;
+    struct services services;
+    struct journal *journal;
+    struct store *store; /* until the applier takes it over */
+    struct applier *applier;
+    struct peer_handler peer_handler;
+    struct writes_observer writes_observer;
+    struct backends_observer backends_observer;
+    bool loop_made, running, stopping, peers_closed, backends_stopped;
+    int exit_code;
+};
+
+/* Starts the parts in order. On failure what was started is left to be ended. */
+int broker_start(struct broker *broker, struct error *err);
+/* Turns and signals, from here on. */
+void broker_turn_start(struct broker *broker);
+
+#endif
