@@ -1,5 +1,4 @@
-/* broker.c - runs and stops memferryd, and tells its parts of each other; broker.h tells the order.
- */
+/* broker.c - runs and stops memferryd, and wires its parts; broker.h tells the order. */
 #include "broker/broker_internal.h"
 #include "broker/systemd.h"
 #include "broker/util/clock.h"
@@ -12,21 +11,6 @@
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
-
-static int exit_code_of(int r)
-{
-    switch (r) {
-    case JOURNAL_E_LOCKED:
-        return EX_TEMPFAIL;
-    case -EINVAL:
-        return EX_CONFIG;
-    case -EADDRINUSE:
-    case -ENAMETOOLONG:
-        return EX_CANTCREAT;
-    default:
-        return EX_IOERR;
-    }
-}
 
 /* ---- stop ---- */
 
@@ -297,11 +281,11 @@ int broker_run(const struct options *options, struct log *log)
     if (broker == NULL) {
         return EX_OSERR;
     }
-    int r = broker_start(broker, &err);
-    if (r != 0) {
+    if (broker_start(broker, &err) != 0) {
+        int exit_code = broker->exit_code;
         log_write(log, LOG_LEVEL_ERROR, "start-failed", "%s", err.text);
         broker_abandon(broker);
-        return exit_code_of(r);
+        return exit_code;
     }
     broker->services.config = broker->config;
     broker->services.journal = broker->journal;

@@ -40,7 +40,8 @@ struct broker {
     int exit_code;
 };
 
-/* Starts the parts in order. On failure what was started is left to be ended. */
+/* Starts the parts in order. On failure exit_code is set, and what was started is left to be ended.
+ */
 int broker_start(struct broker *broker, struct error *err);
 /* Turns and signals, from here on. */
 void broker_turn_start(struct broker *broker);

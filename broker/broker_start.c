@@ -10,6 +10,7 @@
 #include <malloc.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sysexits.h>
 
 #define FILES_BESIDE_PEERS 64 /* descriptors that are not connections */
 #define LARGE_BLOCK_BYTES  (128 << 10)
@@ -77,6 +78,9 @@ static int open_journal(struct broker *broker, struct error *err)
     if (r == 0) {
         r = journal_open(&broker->journal, &options, broker->log, &found, err);
     }
+    if (r == JOURNAL_E_LOCKED) {
+        broker->exit_code = EX_TEMPFAIL; /* another broker is at work: the command looks for this */
+    }
     return r;
 }
 
@@ -141,33 +145,42 @@ static int start_listening(struct broker *broker, struct error *err)
     return r;
 }
 
+static int load_config(struct broker *broker, struct error *err)
+{
+    return config_load(&broker->config, broker->options->config, err);
+}
+
+static int find_places(struct broker *broker, struct error *err)
+{
+    return places_find(&broker->places, broker->options, broker->config, err);
+}
+
+static int start_turning(struct broker *broker, struct error *err)
+{
+    (void)err;
+    broker_turn_start(broker);
+    return 0;
+}
+
+static const struct {
+    int (*run)(struct broker *, struct error *);
+    int exit_code; /* of a start that fails here */
+} steps[] = {
+    {load_config, EX_CONFIG},    {find_places, EX_CONFIG},  {start_loop, EX_OSERR},
+    {open_journal, EX_IOERR},    {open_store, EX_IOERR},    {start_threads, EX_OSERR},
+    {start_backends, EX_CONFIG}, {start_turning, EX_OSERR}, {start_listening, EX_CANTCREAT},
+};
+
 int broker_start(struct broker *broker, struct error *err)
 {
     bound_memory();
     umask(0077); /* what is made here is ours alone, whatever the caller's umask */
-    int r = config_load(&broker->config, broker->options->config, err);
-
-    if (r == 0) {
-        r = places_find(&broker->places, broker->options, broker->config, err);
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        int r = steps[i].run(broker, err);
+        if (r != 0) {
+            broker->exit_code = broker->exit_code != 0 ? broker->exit_code : steps[i].exit_code;
+            return r;
+        }
     }
-    if (r == 0) {
-        r = start_loop(broker, err);
-    }
-    if (r == 0) {
-        r = open_journal(broker, err);
-    }
-    if (r == 0) {
-        r = open_store(broker, err);
-    }
-    if (r == 0) {
-        r = start_threads(broker, err);
-    }
-    if (r == 0) {
-        r = start_backends(broker, err);
-    }
-    if (r == 0) {
-        broker_turn_start(broker);
-        r = start_listening(broker, err);
-    }
-    return r;
+    return 0;
 }
