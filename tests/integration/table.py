@@ -201,7 +201,7 @@ def table(p):
         # the others of this stage
         ("backend.list", {}, Result(backends=[])),
         ("backend.list", {"x": 1}, Error(PARAMS, "x")),
-        ("backend.flush", {"timeout_ms": 10}, Result(backends=[])),
+        ("backend.flush", {"timeout_ms": 20000}, Result(backends=[])),
         ("backend.flush", {"names": ["nobody"]}, Error(NOT_FOUND)),
         ("backend.flush", {"names": "nobody"}, Error(PARAMS, "names")),
         ("backend.pause", {"name": "nobody"}, Error(NOT_FOUND)),
