@@ -59,7 +59,7 @@ static int keep_rest(struct peer *peer, const uint8_t *data, size_t size)
         release(peer);
         return 0;
     }
-    if (data >= peer->in && data < peer->in + peer->in_capacity) {
+    if (peer->in != NULL && data >= peer->in && data < peer->in + peer->in_capacity) {
         memmove(peer->in, data, size);
     } else {
         int r = reserve(peer, size);
@@ -282,7 +282,7 @@ static void input_came(struct peer *peer, const uint8_t *data, size_t size)
         peer_drain_on(peer);
         return;
     }
-    if (data >= peer->in && peer->in != NULL && data < peer->in + peer->in_capacity) {
+    if (peer->in != NULL && data >= peer->in && data < peer->in + peer->in_capacity) {
         peer->in_size += size;
         peer_process(peer);
     } else {
