@@ -133,6 +133,14 @@ static void kick_lanes(struct store_call *work)
     }
 }
 
+/* A name that is in no config and has no dead letters left from an older one is a slip of the pen.
+ */
+static bool names_nobody(const struct store_call *work)
+{
+    return work->count == 0 && work->lane_count == 1 &&
+           backends_find(work->services->backends, work->lanes[0]) == NULL;
+}
+
 static void changed(struct store_call *work)
 {
     msgpack_sbuffer result;
@@ -141,6 +149,9 @@ static void changed(struct store_call *work)
     kick_lanes(work);
     if (work->status != 0) {
         call_fail(work->call, RPC_INTERNAL, "%s", work->err.text);
+    } else if (names_nobody(work)) {
+        call_fail(work->call, RPC_NOT_FOUND, "there is no backend %s; backend.list names them",
+                  work->lanes[0]);
     } else if (work->has_id && work->count == 0) {
         call_fail(work->call, RPC_NOT_FOUND, "no backend has a dead letter of memory %.150s",
                   work->id);
