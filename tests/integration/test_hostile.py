@@ -141,7 +141,7 @@ def test_many_that_never_read(target):
             client.sock.setblocking(False)
             request = client.encode(1, "memory.get", {"id": "big"})
             try:
-                for _ in range(3000):
+                for _ in range(100 if harness.sanitized() else 3000):
                     client.sock.send(request)
             except (BlockingIOError, BrokenPipeError, ConnectionResetError):
                 pass
