@@ -12,6 +12,9 @@
  *               ├─ an event fails, with others ─▶ all back to the queue, taken one by one
  *               ├─ an event fails alone ─▶ again, the third time it is skipped
  *               └─ anything else ─▶ failed: all that is queued comes back with -EIO, for ever
+ *
+ * A wait that is cut short (applier_hurry, applier_stop) gives up for ever too: what came behind
+ * the batch must not be applied without it, or the next start would not find the hole.
  */
 #include "broker/applier_attempt.h"
 #include "broker/util/container.h"
@@ -44,13 +47,14 @@ struct applier {
     pthread_cond_t wake;
     /* under the mutex */
     struct applier_queue queue;
-    bool stopping;
+    bool stopping, hurry;
     /* the thread's own */
     struct applier_queue batch;
     size_t alone_left; /* records to take one by one, after one of them failed */
     unsigned attempts; /* of the record that is alone now */
     uint64_t next_checkpoint_bytes;
     bool is_full, has_failed;
+    bool gave_up; /* something was left out: nothing may follow it */
 };
 
 static struct change *change_of(struct journal_record *record)
@@ -141,8 +145,8 @@ static void refuse_batch(struct applier *applier)
     tell_batch(applier);
 }
 
-/* Waits, unless it is to stop. True: it is. */
-static bool pause_or_stop(struct applier *applier)
+/* Waits, unless it is to end. True: it is. */
+static bool pause_or_end(struct applier *applier)
 {
     struct timespec until;
 
@@ -155,12 +159,12 @@ static bool pause_or_stop(struct applier *applier)
     }
     pthread_mutex_lock(&applier->mutex);
     int r = 0;
-    while (!applier->stopping && r == 0) {
+    while (!applier->stopping && !applier->hurry && r == 0) {
         r = pthread_cond_timedwait(&applier->wake, &applier->mutex, &until);
     }
-    bool stopping = applier->stopping;
+    bool ends = applier->stopping || applier->hurry;
     pthread_mutex_unlock(&applier->mutex);
-    return stopping;
+    return ends;
 }
 
 static void log_set_aside(struct applier *applier, const struct error *err)
@@ -178,7 +182,11 @@ static void wait_for_room(struct applier *applier, int r, const struct error *er
         log_write(applier->log, LOG_LEVEL_WARNING, "store-full", "%s", err->text);
         set_full(applier, true);
     }
-    if (pause_or_stop(applier)) {
+    if (pause_or_end(applier)) {
+        log_write(applier->log, LOG_LEVEL_WARNING, "store-behind",
+                  "the events behind %llu are in the journal only; the next start applies them",
+                  (unsigned long long)store_applied_seq(applier->store));
+        applier->gave_up = true;
         refuse_batch(applier);
     }
 }
@@ -254,7 +262,7 @@ static void process_batch(struct applier *applier)
     struct error err = {0};
 
     while (!applier_queue_is_empty(&applier->batch)) {
-        if (applier->has_failed) {
+        if (applier->has_failed || applier->gave_up) {
             refuse_batch(applier);
             return;
         }
@@ -327,6 +335,14 @@ int applier_start(struct applier **ret, struct store *store, struct journal *jou
     }
     *ret = applier;
     return 0;
+}
+
+void applier_hurry(struct applier *applier)
+{
+    pthread_mutex_lock(&applier->mutex);
+    applier->hurry = true;
+    pthread_cond_signal(&applier->wake);
+    pthread_mutex_unlock(&applier->mutex);
 }
 
 struct applier *applier_stop(struct applier *applier)

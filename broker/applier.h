@@ -61,7 +61,11 @@ struct applier;
 int applier_start(struct applier **ret, struct store *store, struct journal *journal,
                   struct applier_observer *observer, const struct applier_options *options,
                   struct log *log, struct error *err);
-/* Applies what is queued, checkpoints, joins, closes the store, frees. NULL is fine. */
+/* The broker is about to stop: room and locks are waited for no longer. When one is missing, what
+ * is queued and what still comes is given back with -EIO; it stays in the journal. Any thread. */
+void applier_hurry(struct applier *applier);
+/* Applies what is queued (as after applier_hurry), checkpoints, joins, closes the store, frees.
+ * NULL is fine. */
 struct applier *applier_stop(struct applier *applier);
 
 /* Any thread; consumes the list (records embedded in struct change). */

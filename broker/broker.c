@@ -61,6 +61,7 @@ static void broker_stop(struct broker *broker, int exit_code)
     log_write(broker->log, LOG_LEVEL_INFO, "stopping", "stopping");
     uv_timer_start(&broker->stop_timer, stop_timer_cb, BROKER_STOP_MS, 0);
     listener_close(&broker->listener);
+    applier_hurry(broker->applier);
     waits_stop(&broker->waits);
     peers_close(&broker->peers);
     backends_stop(&broker->backends);

@@ -414,6 +414,39 @@ static void test_stop_ends_a_wait_for_room(void **state)
     sqlite3_close(db);
 }
 
+/* Room comes back between two batches of which the first was given up. */
+static void test_nothing_is_applied_behind_what_was_given_up(void **state)
+{
+    struct rig *rig = *state;
+    char *json = malloc(3 << 20);
+    char id[16];
+
+    memset(json, 'x', 3 << 20);
+    memcpy(json, "{'content':'", 12);
+    strcpy(json + (3 << 20) - 3, "'}");
+    sqlite3_exec(rig->fixture.store->sql.db, "PRAGMA max_page_count=40", NULL, NULL, NULL);
+    start(rig, (struct applier_options){.retry_full_ms = 3600000});
+    for (int i = 1; i <= 6; i++) { /* two to a batch */
+        snprintf(id, sizeof id, "m%d", i);
+        apply_put(rig, id, json);
+    }
+    applier_hurry(rig->applier);
+    submit(rig, 1, 0);
+    wait_told(rig, 7);
+    apply_put(rig, "late", "{'content':'x'}");
+    submit(rig, 2, 0);
+    wait_told(rig, 9);
+    stop(rig);
+    for (size_t i = 0; i < 9; i++) {
+        assert_int_equal(rig->told[i].status, -EIO);
+    }
+    assert_int_equal(rig->failures, 0);
+    assert_int_equal(rig->applied_seq, 0);
+    fixture_reopen(&rig->fixture);
+    assert_int_equal(store_applied_seq(rig->fixture.store), 0);
+    free(json);
+}
+
 static void test_a_checkpoint_empties_the_wal_in_between(void **state)
 {
     struct rig *rig = *state;
@@ -442,6 +475,7 @@ int main(void)
         APPLIER_TEST(test_a_broken_store_gives_everything_back),
         APPLIER_TEST(test_stop_applies_what_is_queued),
         APPLIER_TEST(test_stop_ends_a_wait_for_room),
+        APPLIER_TEST(test_nothing_is_applied_behind_what_was_given_up),
         APPLIER_TEST(test_a_checkpoint_empties_the_wal_in_between),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,121 @@
+"""A full disk: what is refused, what goes on, and that it ends when there is room.
+
+The broker runs on a small file system of its own, in a mount namespace that only it is in.
+"""
+import pathlib
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+from wire import RpcError, until
+
+STORAGE_FULL = -32004
+PROBE = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
+         "mount -t tmpfs none /mnt"]
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("unshare") is None or subprocess.run(PROBE, check=False).returncode != 0,
+    reason="no mount namespaces here")
+
+
+class Disk:
+    """The file system of a broker, as it sees it."""
+
+    def __init__(self, broker, mebibytes):
+        self.broker = broker
+        broker.state.mkdir(mode=0o700)
+        command = broker.command
+        self.prefix = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
+                       f'mount -t tmpfs -o mode=0700,size={mebibytes}m none "$0" && exec "$@"',
+                       str(broker.state)]
+        broker.command = lambda *more: self.prefix + command(*more)
+
+    @property
+    def root(self):
+        return pathlib.Path(f"/proc/{self.broker.pid}/root{self.broker.state}")
+
+    def fill(self):
+        with open(self.root / "filler", "ab", buffering=0) as filler:
+            block = b"x" * (1 << 20)
+            while block:
+                try:
+                    filler.write(block)
+                except OSError:
+                    block = block[:len(block) // 2]
+
+    def make_room(self):
+        (self.root / "filler").unlink()
+
+
+@pytest.fixture
+def disk(make_broker):
+    broker = make_broker(start=False)
+    it = Disk(broker, 80)  # three segments of the journal, and something for the store
+    broker.start()
+    return it
+
+
+def put_until_full(broker):
+    """Puts until one is refused; returns the seqs that had a receipt."""
+    seqs = []
+    with broker.client() as client:
+        for n in range(100000):
+            try:
+                seqs.append(client.call("memory.put", id=f"m{n}", content="c" * 20000)["seq"])
+            except RpcError as failure:
+                assert failure.code == STORAGE_FULL, failure
+                return seqs
+    raise AssertionError("the disk never got full")
+
+
+def test_full_store_refuses_puts_serves_reads_and_ends_when_there_is_room(disk):
+    broker = disk.broker
+    broker.call("memory.put", id="first", content="c")
+    disk.fill()
+    seqs = put_until_full(broker)
+    assert broker.call("hello")
+    disk.make_room()
+
+    def taken():
+        try:
+            return broker.call("memory.put", id="last", content="c")
+        except RpcError as failure:
+            assert failure.code == STORAGE_FULL, failure
+            return None
+
+    assert until(taken, "the room to be found")["seq"] > seqs[-1]
+    assert broker.call("memory.get", id=f"m{len(seqs) - 1}")["version"] == seqs[-1]
+
+
+def test_stop_on_a_full_disk_is_no_error(disk):
+    broker = disk.broker
+    broker.call("memory.put", id="first", content="c")
+    disk.fill()
+    put_until_full(broker)
+    before = broker.log_text()
+    broker.process.send_signal(signal.SIGTERM)
+    assert broker.wait_end() == 0, broker.log_text()[len(before):]
+
+
+def test_flood_on_a_full_disk_is_refused_and_not_left_waiting(disk):
+    broker = disk.broker
+    broker.call("memory.put", id="first", content="c")
+    disk.fill()
+    with broker.client() as client:
+        replies = client.many([("memory.put", {"id": f"m{n}", "content": "c" * 1000})
+                               for n in range(30000)])
+    refused = [r for r in replies if r.error is not None]
+    assert refused and all(r.error["code"] == STORAGE_FULL for r in refused)
+    disk.make_room()
+    last = max((r.result["seq"], n) for n, r in enumerate(replies) if r.error is None)
+
+    def there():
+        try:
+            return broker.call("memory.get", id=f"m{last[1]}")["version"] == last[0]
+        except RpcError as failure:
+            assert failure.name == "busy", failure
+            return False
+
+    until(there, "the store to catch up")
