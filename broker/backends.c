@@ -148,6 +148,7 @@ int backends_load(struct backends *backends, const struct config *config, uint64
     int r = check_count(config, err);
 
     backends->applied_seq = applied_seq;
+    backends->config = config;
     for (size_t i = 0; r == 0 && i < config->backend_count; i++) {
         r = start_lane(backends, config, &config->backends[i], err);
     }
@@ -177,6 +178,26 @@ struct backend *backends_find(struct backends *backends, const char *name)
     return NULL;
 }
 
+size_t backends_wanted_count(const struct backends *backends)
+{
+    return backends->config->backend_count;
+}
+
+const struct config_backend *backends_wanted(const struct backends *backends, size_t i)
+{
+    return &backends->config->backends[i];
+}
+
+bool backends_is_wanted(const struct backends *backends, const char *name)
+{
+    for (size_t i = 0; i < backends->config->backend_count; i++) {
+        if (strcmp(backends->config->backends[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void backends_wake(struct backends *backends, uint64_t applied_seq)
 {
     backends->applied_seq = applied_seq;
@@ -189,10 +210,21 @@ void backends_wake(struct backends *backends, uint64_t applied_seq)
 
 struct ending {
     uv_work_t work;
+    struct ending *next;
     struct backends *backends;
     struct lane *lane;
-    const struct config *config; /* whose lanes start when the old ones have ended; NULL: none */
+    char name[65];
 };
+
+bool backends_is_ending(const struct backends *backends, const char *name)
+{
+    for (const struct ending *ending = backends->ending; ending != NULL; ending = ending->next) {
+        if (name == NULL || strcmp(ending->name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
 
 static void join_cb(uv_work_t *work)
 {
@@ -201,8 +233,9 @@ static void join_cb(uv_work_t *work)
     lane_join(ending->lane);
 }
 
-static void start_missing(struct backends *backends, const struct config *config)
+static void start_missing(struct backends *backends)
 {
+    const struct config *config = backends->config;
     struct error err;
 
     for (size_t i = 0; i < config->backend_count; i++) {
@@ -213,29 +246,43 @@ static void start_missing(struct backends *backends, const struct config *config
     }
 }
 
+static void unlink_ending(struct backends *backends, const struct ending *gone)
+{
+    struct ending **link = &backends->ending;
+
+    while (*link != gone) {
+        link = &(*link)->next;
+    }
+    *link = gone->next;
+}
+
 static void joined_cb(uv_work_t *work, int status)
 {
     struct ending *ending = container_of(work, struct ending, work);
     struct backends *backends = ending->backends;
-    const struct config *config = ending->config;
 
     (void)status;
+    unlink_ending(backends, ending);
     free(ending);
-    if (--backends->ending > 0) {
+    if (backends->ending != NULL) {
         return;
     }
     if (backends->stopping) {
         backends->observer->stopped(backends->observer);
-    } else if (config != NULL) {
-        start_missing(backends, config);
+    } else {
+        start_missing(backends);
+        backends->observer->changed(backends->observer);
     }
 }
 
-static void end_lane(struct backends *backends, size_t i, const struct config *next)
+static void end_lane(struct backends *backends, size_t i)
 {
     struct ending *ending = calloc(1, sizeof *ending);
     struct lane *lane = backends->items[i].lane;
 
+    if (ending != NULL) {
+        snprintf(ending->name, sizeof ending->name, "%s", backends->items[i].name);
+    }
     backends->items[i] = backends->items[--backends->count];
     lane_stop(lane);
     if (ending == NULL) {
@@ -244,8 +291,8 @@ static void end_lane(struct backends *backends, size_t i, const struct config *n
     }
     ending->backends = backends;
     ending->lane = lane;
-    ending->config = next;
-    backends->ending++;
+    ending->next = backends->ending;
+    backends->ending = ending;
     uv_queue_work(backends->loop, &ending->work, join_cb, joined_cb);
 }
 
@@ -285,7 +332,7 @@ int backends_reload(struct backends *backends, const struct config *config, stru
 {
     int r = check_count(config, err);
 
-    if (r == 0 && backends->ending > 0) {
+    if (r == 0 && backends->ending != NULL) {
         r = error_set(err, -EBUSY, "the last reload is still ending backends; try again");
     }
     if (r == 0) {
@@ -294,18 +341,19 @@ int backends_reload(struct backends *backends, const struct config *config, stru
     if (r != 0) {
         return r;
     }
+    backends->config = config;
     for (size_t i = backends->count; i-- > 0;) {
         struct backend *backend = &backends->items[i];
         struct config_backend *same = find_same(config, backend->config);
         if (same == NULL) {
-            end_lane(backends, i, config);
+            end_lane(backends, i);
         } else {
             backend->config = same;
             backend->name = same->name;
         }
     }
-    if (backends->ending == 0) {
-        start_missing(backends, config);
+    if (backends->ending == NULL) {
+        start_missing(backends);
     }
     return 0;
 }
@@ -314,9 +362,9 @@ void backends_stop(struct backends *backends)
 {
     backends->stopping = true;
     while (backends->count > 0) {
-        end_lane(backends, backends->count - 1, NULL);
+        end_lane(backends, backends->count - 1);
     }
-    if (backends->ending == 0) {
+    if (backends->ending == NULL) {
         backends->observer->stopped(backends->observer);
     }
 }

@@ -6,8 +6,8 @@
  * through the mailbox; backends_reload brings the set to a new config; backends_stop ends all.
  *
  * Failure modes: a plugin that can't be loaded refuses the config as a whole (at start and at
- * reload: what runs goes on). Lanes are joined by a worker thread, so the loop never waits for a
- * plugin.
+ * reload: what runs goes on). A reload while lanes are ending is refused with -EBUSY. Lanes are
+ * joined by a worker thread, so the loop never waits for a plugin.
  */
 #ifndef MEMFERRY_BACKENDS_H
 #define MEMFERRY_BACKENDS_H
@@ -21,6 +21,11 @@
 #include <stdbool.h>
 
 #define BACKENDS_MAX 64
+/* Behind the name of one that is wanted and has no lane. */
+#define BACKEND_WITHOUT_LANE                                                                       \
+    "is being replaced, or could not be started: try again in a moment, or see the log"
+
+struct ending;
 
 struct backend {
     struct lane *lane;
@@ -54,7 +59,8 @@ struct backends {
     struct lane_observer lane_observer;
     struct backend items[BACKENDS_MAX];
     size_t count;
-    unsigned ending; /* lanes that are being joined */
+    const struct config *config; /* in force; borrowed */
+    struct ending *ending;       /* lanes that are being joined */
     bool stopping;
     struct note changed_note;
     _Atomic bool changed_posted;
@@ -73,7 +79,15 @@ int backends_check(const struct backends_options *options, const struct config *
 /* Stops lanes that went or changed, starts those that came or changed. */
 int backends_reload(struct backends *backends, const struct config *config, struct error *err);
 void backends_wake(struct backends *backends, uint64_t applied_seq);
+/* NULL: there is no such lane, or it is ending. */
 struct backend *backends_find(struct backends *backends, const char *name);
+/* What the config in force names, lane or none: while one is replaced, nobody may take it for gone.
+ */
+size_t backends_wanted_count(const struct backends *backends);
+const struct config_backend *backends_wanted(const struct backends *backends, size_t i);
+bool backends_is_wanted(const struct backends *backends, const char *name);
+/* A lane of this name, or any with NULL, has been told to end and has not yet. */
+bool backends_is_ending(const struct backends *backends, const char *name);
 void backends_stop(struct backends *backends);
 /* Ends all lanes here and now, waiting for them: for a start that failed. */
 void backends_abandon(struct backends *backends);

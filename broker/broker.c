@@ -110,11 +110,16 @@ static void writes_failed(struct writes_observer *observer, const char *text)
     broker_stop(broker, EX_IOERR);
 }
 
+static void reload(struct broker *broker);
+
 static void backends_changed(struct backends_observer *observer)
 {
     struct broker *broker = container_of(observer, struct broker, backends_observer);
 
     waits_changed(&broker->waits);
+    if (broker->reload_wanted && !backends_is_ending(&broker->backends, NULL)) {
+        reload(broker);
+    }
 }
 
 static void backends_superseded(struct backends_observer *observer, const char *backend,
@@ -156,6 +161,11 @@ static void reload(struct broker *broker)
 {
     struct config *config = NULL;
     struct error err;
+
+    broker->reload_wanted = backends_is_ending(&broker->backends, NULL);
+    if (broker->reload_wanted || broker->stopping) {
+        return; /* backends_changed comes when they have ended */
+    }
     int r = config_load(&config, broker->options->config, &err);
 
     if (r == 0) {

@@ -37,6 +37,7 @@ struct broker {
     struct writes_observer writes_observer;
     struct backends_observer backends_observer;
     bool loop_made, running, stopping, peers_closed, backends_stopped;
+    bool reload_wanted; /* came while lanes were ending */
     int exit_code;
 };
 

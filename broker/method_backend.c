@@ -74,13 +74,13 @@ void method_backend_flush(struct services *services, struct call *call,
         return;
     }
     for (size_t i = 0; i < flush.name_count; i++) {
-        if (backends_find(backends, flush.names[i]) == NULL) {
+        if (!backends_is_wanted(backends, flush.names[i])) {
             fail_no_backend(call, "names", flush.names[i]);
             return;
         }
     }
-    for (size_t i = 0; !flush.has_names && i < backends->count; i++) {
-        strcpy(flush.names[flush.name_count++], backends->items[i].name);
+    for (size_t i = 0; !flush.has_names && i < backends_wanted_count(backends); i++) {
+        strcpy(flush.names[flush.name_count++], backends_wanted(backends, i)->name);
     }
     waits_flush(services->waits, call, flush.names, flush.name_count,
                 services->writes->committed_seq, (int)flush.timeout_ms);
@@ -165,6 +165,10 @@ static struct lane_request *lane_request_new(struct services *services, struct c
         return NULL;
     }
     struct backend *backend = backends_find(services->backends, name);
+    if (backend == NULL && backends_is_wanted(services->backends, name)) {
+        call_fail(call, RPC_UNAVAILABLE, "backend %s " BACKEND_WITHOUT_LANE, name);
+        return NULL;
+    }
     if (backend == NULL) {
         fail_no_backend(call, "name", name);
         return NULL;
@@ -174,7 +178,7 @@ static struct lane_request *lane_request_new(struct services *services, struct c
         call_fail(call, RPC_INTERNAL, "out of memory for the request");
         return NULL;
     }
-    *request = (struct lane_request){.reply = {lane_answered},
+    *request = (struct lane_request){.reply = {.done = lane_answered},
                                      .note = {.read = answered},
                                      .services = services,
                                      .call = call,
@@ -256,9 +260,13 @@ void method_backend_forget(struct services *services, struct call *call,
     if (!read_name(call, params, name)) {
         return;
     }
-    if (backends_find(services->backends, name) != NULL) {
+    if (backends_is_wanted(services->backends, name)) {
         call_fail(call, RPC_FORBIDDEN,
                   "backend %s is in the config; take it out and reload (SIGHUP) first", name);
+        return;
+    }
+    if (backends_is_ending(services->backends, name)) { /* it may still write where it stands */
+        call_fail_busy(call, 1000, "backend %s has not ended yet; try again in a moment", name);
         return;
     }
     struct store_call *work = store_call_new(services, call, run_forget, forget_done);

@@ -1,8 +1,8 @@
 /*
  * method_backend_list.c - backend.list: how each lane stands, the detached ones too.
  *
- * What the lanes say of themselves is taken in the loop; what the store holds of them is read by the
- * reader thread, which packs both.
+ * What the lanes say of themselves is taken in the loop; what the store holds of them is read by
+ * the reader thread, which packs both.
  */
 #include "broker/methods.h"
 #include "broker/pack.h"
@@ -150,24 +150,40 @@ static void list_done(struct query *query)
     free(container_of(query, struct list_query, query));
 }
 
+/* One that has no lane just now, or never got one, is down and not detached. */
+static void take_status(struct backends *backends, size_t i, struct lane_status *ret)
+{
+    const struct config_backend *wanted = backends_wanted(backends, i);
+    struct backend *backend = backends_find(backends, wanted->name);
+
+    if (backend != NULL) {
+        lane_status(backend->lane, ret);
+        return;
+    }
+    ret->circuit = CIRCUIT_OPEN;
+    snprintf(ret->name, sizeof ret->name, "%s", wanted->name);
+    snprintf(ret->plugin, sizeof ret->plugin, "%s", wanted->plugin);
+    snprintf(ret->last_error, sizeof ret->last_error, "It " BACKEND_WITHOUT_LANE ".");
+}
+
 void method_backend_list(struct services *services, struct call *call, const msgpack_object *params)
 {
-    const struct backends *backends = services->backends;
+    struct backends *backends = services->backends;
+    size_t count = backends_wanted_count(backends);
     struct rpc_failure failure = {0};
 
     if (params_none(params, &failure) != RPC_OK) {
         call_fail_with(call, &failure, NULL);
         return;
     }
-    struct list_query *list =
-        calloc(1, sizeof *list + backends->count * sizeof(struct lane_status));
+    struct list_query *list = calloc(1, sizeof *list + count * sizeof(struct lane_status));
     if (list == NULL) {
         call_fail(call, RPC_INTERNAL, "out of memory for the request");
         return;
     }
-    list->count = backends->count;
-    for (size_t i = 0; i < list->count; i++) {
-        lane_status(backends->items[i].lane, &list->lanes[i]);
+    list->count = count;
+    for (size_t i = 0; i < count; i++) {
+        take_status(backends, i, &list->lanes[i]);
     }
     list->query.run = run_list;
     list->query.done = list_done;

@@ -171,8 +171,8 @@ static void add_lanes(struct store_call *work, const struct services *services, 
         store_call_add_lane(work, backend);
         return;
     }
-    for (size_t i = 0; i < services->backends->count; i++) {
-        store_call_add_lane(work, services->backends->items[i].name);
+    for (size_t i = 0; i < backends_wanted_count(services->backends); i++) {
+        store_call_add_lane(work, backends_wanted(services->backends, i)->name);
     }
 }
 

@@ -31,13 +31,14 @@ void receipt_pack_head(msgpack_packer *packer, const struct write *write)
     pack_bool_member(packer, "durable", true);
 }
 
-void receipt_pack_backends(msgpack_packer *packer, const struct backends *backends)
+void receipt_pack_backends(msgpack_packer *packer, struct backends *backends)
 {
     pack_key(packer, "backends");
-    msgpack_pack_map(packer, backends->count);
-    for (size_t i = 0; i < backends->count; i++) {
-        pack_text_member(packer, backends->items[i].name,
-                         backends->items[i].paused ? "paused" : "pending");
+    msgpack_pack_map(packer, backends_wanted_count(backends));
+    for (size_t i = 0; i < backends_wanted_count(backends); i++) {
+        const char *name = backends_wanted(backends, i)->name;
+        const struct backend *backend = backends_find(backends, name);
+        pack_text_member(packer, name, backend != NULL && backend->paused ? "paused" : "pending");
     }
 }
 
@@ -86,7 +87,7 @@ static void answer_one(struct services *services, struct write_request *request)
     msgpack_sbuffer_init(&result);
     msgpack_packer_init(&packer, &result, msgpack_sbuffer_write);
     receipt_pack_head(&packer, write);
-    if (request->wait_delivered && services->backends->count > 0) {
+    if (request->wait_delivered && backends_wanted_count(services->backends) > 0) {
         wait_for_delivery(services, request, &result);
     } else {
         receipt_pack_backends(&packer, services->backends);

@@ -61,6 +61,6 @@ void services_read(struct services *services, struct query *query, struct call *
 /* Writes the members of a receipt but for "backends", as the head of a map of six. */
 void receipt_pack_head(msgpack_packer *packer, const struct write *write);
 /* …and "backends": how each sink stands with something that was just written. */
-void receipt_pack_backends(msgpack_packer *packer, const struct backends *backends);
+void receipt_pack_backends(msgpack_packer *packer, struct backends *backends);
 
 #endif

@@ -277,10 +277,20 @@ void waits_init(struct waits *waits, uv_loop_t *loop, struct queries *queries,
     *waits = (struct waits){.loop = loop, .queries = queries, .backends = backends};
 }
 
+static void begin(struct wait *wait)
+{
+    if (wait->waits->stopped) {
+        time_out(wait, "the broker is stopping");
+    } else {
+        look(wait);
+    }
+}
+
 void waits_delivered(struct waits *waits, struct call *call, const char *memory_id, uint64_t seq,
                      const msgpack_sbuffer *receipt_head, int timeout_ms)
 {
-    struct wait *wait = wait_new(waits, call, waits->backends->count, seq, timeout_ms);
+    size_t count = backends_wanted_count(waits->backends);
+    struct wait *wait = wait_new(waits, call, count, seq, timeout_ms);
 
     if (wait == NULL) {
         return;
@@ -289,9 +299,9 @@ void waits_delivered(struct waits *waits, struct call *call, const char *memory_
     msgpack_sbuffer_write(&wait->receipt_head, receipt_head->data, receipt_head->size);
     for (size_t i = 0; i < wait->lane_count; i++) {
         snprintf(wait->lanes[i].name, sizeof wait->lanes[i].name, "%s",
-                 waits->backends->items[i].name);
+                 backends_wanted(waits->backends, i)->name);
     }
-    look(wait);
+    begin(wait);
 }
 
 void waits_flush(struct waits *waits, struct call *call, char (*names)[65], size_t name_count,
@@ -306,7 +316,7 @@ void waits_flush(struct waits *waits, struct call *call, char (*names)[65], size
     for (size_t i = 0; i < name_count; i++) {
         memcpy(wait->lanes[i].name, names[i], sizeof names[i]);
     }
-    look(wait);
+    begin(wait);
 }
 
 void waits_changed(struct waits *waits)
@@ -332,6 +342,7 @@ void waits_superseded(struct waits *waits, const char *backend, const char *memo
 
 void waits_stop(struct waits *waits)
 {
+    waits->stopped = true;
     while (waits->head != NULL) {
         time_out(waits->head, "the broker is stopping");
     }

@@ -19,6 +19,7 @@ struct waits {
     struct backends *backends;
     struct wait *head;
     size_t count;
+    bool stopped;
 };
 
 void waits_init(struct waits *waits, uv_loop_t *loop, struct queries *queries,
@@ -33,7 +34,7 @@ void waits_flush(struct waits *waits, struct call *call, char (*names)[65], size
 void waits_changed(struct waits *waits);
 void waits_superseded(struct waits *waits, const char *backend, const char *memory_id,
                       uint64_t seq);
-/* Ends all waits with timeout: the broker stops. */
+/* Ends all waits with timeout, and those that come later at once: the broker stops. */
 void waits_stop(struct waits *waits);
 
 #endif

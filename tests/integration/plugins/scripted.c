@@ -2,9 +2,10 @@
  * scripted.c - a sink that behaves as a test tells it to, while it runs.
  *
  * The file `control` holds words: "down" (the backend is unreachable), "hang" (a call that ends
- * only when it is cancelled or the word goes), "cured" (nothing is refused any more). Beside that
- * the beginning of a memory's content decides: "poison" is refused, "batchpoison" makes the whole
- * request refused without saying why, "later" is put off.
+ * only when it is cancelled or the word goes), "stubborn" (the same, and it is not cancelled
+ * either), "cured" (nothing is refused any more). Beside that the beginning of a memory's content
+ * decides: "poison" is refused, "batchpoison" makes the whole request refused without saying why,
+ * "later" is put off.
  *
  * What it took goes to the file `out`, a line each: done TAB id TAB version TAB deleted TAB
  * content. Each call adds a line: batch TAB size.
@@ -73,6 +74,8 @@ static void hang(const struct scripted *self)
     struct pollfd wake = {.fd = self->host->wake_fd, .events = POLLIN};
     while (!self->host->cancelled(self->host) && told(self, "hang"))
         poll(&wake, 1, 20);
+    while (told(self, "stubborn"))
+        poll(NULL, 0, 20);
 }
 
 static bool begins(const struct memferry_memory *memory, const char *word)
