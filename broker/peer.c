@@ -170,15 +170,20 @@ void peer_drain_on(struct peer *peer)
     uint64_t closing_ms = uv_now(peer->set->loop) - peer->set->closing_since_ms;
 
     if (peer->set->closing && uv_is_active((uv_handle_t *)&peer->drain_timer) &&
-        closing_ms < PEER_STOP_DRAIN_MAX_MS) {
+        peer_unread(peer) == 0 && closing_ms < PEER_STOP_DRAIN_MAX_MS) {
         uv_timer_start(&peer->drain_timer, drain_cb, PEER_STOP_DRAIN_MS, 0);
     }
 }
 
 void peer_finish(struct peer *peer)
 {
-    if (peer->state < PEER_HALF || peer->state == PEER_CLOSING || peer->calls > 0 ||
-        peer_unread(peer) > 0) {
+    if (peer->state < PEER_HALF || peer->state == PEER_CLOSING || peer->calls > 0) {
+        return;
+    }
+    if (peer_unread(peer) > 0) {
+        if (peer->set->closing) { /* one that never reads must not hold up the end */
+            start_drain_timer(peer, PEER_STOP_DRAIN_MAX_MS);
+        }
         return;
     }
     if (peer->state == PEER_DRAINING && !peer->ended) {

@@ -35,7 +35,7 @@
 #define PEER_DRAIN_MS          2000 /* how long the input of a peer that erred is discarded */
 #define PEER_REFUSED_MS        200 /* how long one over the limit may take to speak before it is told */
 #define PEER_RETRY_MS          1000  /* what one that is told busy is advised to wait */
-#define PEER_STOP_DRAIN_MAX_MS 2000  /* and no longer, though it goes on sending */
+#define PEER_STOP_DRAIN_MAX_MS 2000  /* and no longer, though it goes on sending, or never reads */
 #define PEER_STOP_DRAIN_MS     200   /* the same when the broker stops */
 #define PEER_BUDGET_MS         30000 /* how long the total limit may hold a peer up */
 
