@@ -3,6 +3,7 @@
 
 #include "broker/util/container.h"
 
+#include <assert.h>
 #include <errno.h>
 
 static int run_work(struct store *store, struct applier_work *work, struct error *err)
@@ -55,6 +56,7 @@ static int run_batch(struct store *store, const struct applier_queue *batch, boo
             r = run_work(store, work, err);
             work = work->next;
         } else {
+            assert(record != NULL); /* no work stands behind the end of the batch */
             r = apply_record(store, record, set_aside, err);
             record = record->next;
             position++;

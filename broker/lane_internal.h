@@ -116,6 +116,6 @@ int lane_record(struct lane *lane, enum lane_source source, const struct reader_
 
 /* ---- lane_loop.c ---- */
 
-void *lane_thread(void *lane); /* struct lane *, as pthread_create wants it */
+void *lane_thread(void *arg); /* a struct lane, as pthread_create wants it */
 
 #endif

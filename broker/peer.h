@@ -102,17 +102,17 @@ struct peers {
     uv_timer_t budget_timer;
 };
 
-int peers_init(struct peers *peers, uv_loop_t *loop, struct peer_handler *handler, struct log *log,
+int peers_init(struct peers *set, uv_loop_t *loop, struct peer_handler *handler, struct log *log,
                unsigned max);
 /* Takes a connected descriptor (consumed). */
-int peers_add(struct peers *peers, int fd, uid_t uid, pid_t pid);
+int peers_add(struct peers *set, int fd, uid_t uid, pid_t pid);
 /* Once a turn of the loop: sends what is to be sent, reads on where a limit was lifted. */
-void peers_turn(struct peers *peers);
+void peers_turn(struct peers *set);
 /* While true, peers that write are not read. */
-void peers_pause_writers(struct peers *peers, bool paused);
+void peers_pause_writers(struct peers *set, bool paused);
 /* Stops reading; each peer closes when its calls are answered. handler->all_closed follows. */
-void peers_close(struct peers *peers);
-void peers_deinit(struct peers *peers);
+void peers_close(struct peers *set);
+void peers_deinit(struct peers *set);
 
 /* ---- between the files of this module ---- */
 
@@ -133,6 +133,6 @@ void peer_drain_on(struct peer *peer); /* input came while the broker stops */
 void peer_fail_framing(struct peer *peer, enum rpc_code code, const char *text);
 /* Closes a half-closed or draining peer when nothing is left to do for it. */
 void peer_finish(struct peer *peer);
-void peers_check_budget(struct peers *peers);
+void peers_check_budget(struct peers *set);
 
 #endif

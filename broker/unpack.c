@@ -164,7 +164,7 @@ bool unpack_next(struct unpack *in, struct unpack_value *ret)
     }
     if (head >= 0xe0) {
         ret->type = UNPACK_INT;
-        ret->as.negative = (int8_t)head;
+        ret->as.negative = (int64_t)head - 0x100;
         return true;
     }
     return take_long_form(in, head, ret);

@@ -41,8 +41,8 @@ void args_free(struct args *args);
 bool args_has(const struct args *args, const char *name);
 /* The last value given; NULL: none. */
 const char *args_value(const struct args *args, const char *name);
-/* The i-th value of a repeated option, or NULL. */
-const char *args_nth(const struct args *args, const char *name, size_t i);
+/* The n-th value of a repeated option, or NULL. */
+const char *args_nth(const struct args *args, const char *name, size_t n);
 /* The i-th word, or NULL. */
 const char *args_word(const struct args *args, size_t i);
 
