@@ -10,6 +10,7 @@
  */
 #include "broker/journal_recovery.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -162,7 +163,8 @@ static int add_segment(struct listing *list, const char *name)
         return error_set(list->err, -EINVAL, "%s/%s is no segment of a journal; move it away",
                          list->dir, name);
     }
-    snprintf(file->name, sizeof file->name, "%s", name);
+    assert(strlen(name) < sizeof file->name); /* add_entry refuses longer ones */
+    memcpy(file->name, name, strlen(name) + 1);
     file->bytes = (uint64_t)stat.st_size;
     r = read_file(list, name, HEAD_BYTES, &bytes, &size);
     if (r < 0) {

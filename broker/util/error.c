@@ -1,9 +1,12 @@
 /* error.c - fills a struct error; cannot fail itself. */
 #include "broker/util/error.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#define MESSAGE_SIZE 400 /* before an errno's text: that is never cut off */
 
 /* Drops the bytes of a character that the size cut in two. */
 static void trim_partial_character(char *text)
@@ -24,6 +27,13 @@ static void trim_partial_character(char *text)
     }
 }
 
+static void fill(struct error *err, size_t limit, const char *format, va_list args)
+{
+    assert(format != NULL);
+    vsnprintf(err->text, limit, format, args);
+    trim_partial_character(err->text);
+}
+
 int error_set(struct error *err, int code, const char *format, ...)
 {
     va_list args;
@@ -33,19 +43,24 @@ int error_set(struct error *err, int code, const char *format, ...)
     }
     err->code = code;
     va_start(args, format);
-    vsnprintf(err->text, sizeof err->text, format, args);
+    fill(err, sizeof err->text, format, args);
     va_end(args);
-    trim_partial_character(err->text);
     return code;
 }
 
 int error_set_errno(struct error *err, int code, const char *format, ...)
 {
-    char message[400];
     va_list args;
 
+    if (err == NULL) {
+        return code;
+    }
+    err->code = code;
     va_start(args, format);
-    vsnprintf(message, sizeof message, format, args);
+    fill(err, MESSAGE_SIZE, format, args);
     va_end(args);
-    return error_set(err, code, "%s: %s", message, strerrordesc_np(-code) ?: "unknown error");
+    size_t size = strlen(err->text);
+    snprintf(err->text + size, sizeof err->text - size, ": %s",
+             strerrordesc_np(-code) ?: "unknown error");
+    return code;
 }

@@ -29,6 +29,7 @@ static enum rpc_code read_head(struct msgpack_reader *reader, struct msgpack_hea
 {
     uint64_t wanted = 0;
 
+    *head = (struct msgpack_head){0}; /* gcc cannot see that no caller reads it after a failure */
     if (bytes_left(reader) == 0 || !msgpack_head_read(head, reader->at, bytes_left(reader))) {
         return fail_cut(reader);
     }

@@ -234,6 +234,7 @@ static void test_a_reply_larger_than_a_request_may_be_is_read(void **state)
     struct fake_broker broker;
 
     (void)state;
+    assert_non_null(json);
     int head = sprintf(json, "{\"content\":\"");
     memset(json + head, 'a', size);
     strcpy(json + head + size, "\"}");
