@@ -30,7 +30,8 @@ enum store_outcome {
     STORE_E_NEWER,    /* made by a newer memferry */
     STORE_E_EVENT,    /* this event cannot be applied */
     STORE_E_ORIGIN,   /* belongs to another journal */
-    STORE_E_DIMS      /* made for embeddings of another size */
+    STORE_E_DIMS,     /* made for embeddings of another size */
+    STORE_E_LONE_WAL  /* its file is gone, but not the WAL beside it */
 };
 
 /* What an event did to the store. */

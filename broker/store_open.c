@@ -13,9 +13,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Pages kept in memory. */
@@ -77,16 +79,46 @@ static int sync_directory_of(const char *path, struct error *err)
     return r < 0 ? error_set_errno(err, r, "cannot sync the directory of %s", path) : 0;
 }
 
-/* SQLite gives the WAL the permissions of the database, so the file is made here. */
+/* 0: not there, or empty. */
+static off_t size_of(const char *path)
+{
+    struct stat status;
+
+    return stat(path, &status) == 0 ? status.st_size : 0;
+}
+
+/* SQLite would delete the WAL of a database that is missing: it may be the only copy of something,
+ * above all when a checkpoint was cut short and the database comes back later. */
+static int refuse_lone_wal(const char *path, struct error *err)
+{
+    char wal[PATH_MAX];
+
+    snprintf(wal, sizeof wal, "%s-wal", path);
+    if (size_of(path) > 0 || size_of(wal) == 0) {
+        return 0;
+    }
+    return error_set(err, STORE_E_LONE_WAL,
+                     "%s is missing or empty, but %s beside it holds changes of it: put the "
+                     "database back, or move that file away too and put the newest backup in place "
+                     "or run `memferry recover`",
+                     path, wal);
+}
+
+/* SQLite gives the WAL the permissions of the database, so the file is made here. The directory is
+ * synced also for a file that is there: its maker may have been killed before that. */
 static int make_file(const char *path, struct error *err)
 {
-    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-
-    if (fd < 0) {
-        int code = errno;
-        return code == EEXIST ? 0 : error_set_errno(err, -code, "cannot make %s", path);
+    int r = refuse_lone_wal(path, err);
+    if (r != 0) {
+        return r;
     }
-    close(fd);
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0 && errno != EEXIST) {
+        return error_set_errno(err, -errno, "cannot make %s", path);
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
     return sync_directory_of(path, err);
 }
 

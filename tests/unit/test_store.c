@@ -3,6 +3,7 @@
 #include "store_fixture.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <sqlite3.h>
 #include <stdarg.h>
@@ -575,6 +576,29 @@ static void test_an_empty_file_becomes_a_store(void **state)
     assert_true(store_is_new(f->store));
 }
 
+static void test_a_wal_without_its_database_is_kept(void **state)
+{
+    struct fixture *f = *state;
+    char wal[256];
+    struct error err;
+    struct stat status;
+
+    f->store = store_close(f->store);
+    snprintf(wal, sizeof wal, "%s-wal", f->path);
+    for (int empty = 0; empty < 2; empty++) {
+        FILE *file = fopen(wal, "we");
+        fputs("changes", file);
+        fclose(file);
+        assert_int_equal(empty ? truncate(f->path, 0) : unlink(f->path), 0);
+        assert_int_equal(open_with(f, FIXTURE_ORIGIN, FIXTURE_DIMS, &err), STORE_E_LONE_WAL);
+        assert_contains(err.text, wal);
+        assert_int_equal(stat(wal, &status), 0);
+        assert_int_equal(status.st_size, 7);
+        assert_int_equal(close(open(f->path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600)), 0);
+    }
+    assert_int_equal(unlink(wal), 0);
+}
+
 static void test_a_discarded_store_leaves_no_file(void **state)
 {
     struct fixture *f = *state;
@@ -655,6 +679,7 @@ int main(void)
         STORE_TEST(test_a_database_of_another_program_is_refused),
         STORE_TEST(test_a_file_that_is_no_database_is_refused),
         STORE_TEST(test_an_empty_file_becomes_a_store),
+        STORE_TEST(test_a_wal_without_its_database_is_kept),
         STORE_TEST(test_a_discarded_store_leaves_no_file),
         STORE_TEST(test_the_same_journal_gives_the_same_store),
     };
