@@ -59,12 +59,10 @@ static int make_private(int fd)
 
 int journal_dir_open(const char *dir, int *ret_fd, struct error *err)
 {
-    int fd, r = 0;
+    int fd, r = mkdir(dir, 0700) == 0 || errno == EEXIST ? 0 : -errno;
 
-    if (mkdir(dir, 0700) == 0) {
+    if (r == 0) { /* also for one that is there: its maker may have been killed before that */
         r = sync_parent(dir);
-    } else if (errno != EEXIST) {
-        r = -errno;
     }
     if (r < 0) {
         return error_set_errno(err, r, "cannot make the journal's directory %s", dir);

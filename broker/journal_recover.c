@@ -1,9 +1,10 @@
 /*
  * journal_recover.c - what is done with what lies in the directory when a broker starts.
  *
- * Happy path: the segments are found, synced (a killed broker may have left written pages that no
- * fdatasync covered), and walked once, which tells where the events end. Nothing is written to a
- * segment: a torn tail is cut by the header of the next one, which begins with the seq of the cut.
+ * Happy path: the segments are found, synced with their directory (a killed broker may have left
+ * pages and names that no sync covered), and walked once, which tells where the events end. Nothing
+ * is written to a segment: a torn tail is cut by the header of the next one, which begins with the
+ * seq of the cut.
  *
  * Damage is saved aside and told of; where that fails, its segment is kept from reuse.
  */
@@ -143,8 +144,13 @@ int journal_recover(struct journal *journal, struct error *err)
 {
     struct journal_files files;
     bool fresh;
-    int r = journal_files_list(&files, journal->dir_fd, journal->dir, journal->log, err);
+    int r = disk_sync_dir(journal->dir_fd);
 
+    if (r < 0) {
+        return error_set_errno(err, r, "cannot sync the directory %s; check the disk",
+                               journal->dir);
+    }
+    r = journal_files_list(&files, journal->dir_fd, journal->dir, journal->log, err);
     if (r < 0) {
         return r;
     }

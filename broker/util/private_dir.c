@@ -11,11 +11,29 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* A name is on the disk only when the directory it stands in is. One that we may not read is left
+ * to the system. */
+static int sync_above(const char *path, struct error *err)
+{
+    char *above = strdup(path);
+    if (above == NULL) {
+        return error_set(err, -ENOMEM, "out of memory");
+    }
+    int fd = open(dirname(above), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int result = fd >= 0 && fsync(fd) != 0 && errno != EINVAL ? -errno : 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    free(above);
+    return result == 0 ? 0 : error_set_errno(err, result, "cannot sync the directory of %s", path);
+}
 
 /* A umask may take our own bits from mkdir, so the mode is set again on what was made. */
 static int make_one(const char *path, struct error *err)
@@ -26,7 +44,7 @@ static int make_one(const char *path, struct error *err)
     if (fchmodat(AT_FDCWD, path, 0700, AT_SYMLINK_NOFOLLOW) != 0) {
         return error_set_errno(err, -errno, "cannot set mode 0700 of directory %s", path);
     }
-    return 0;
+    return sync_above(path, err);
 }
 
 /* Makes all that leads to path, and path, which it cuts and mends on its way. Existing directories

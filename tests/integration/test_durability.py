@@ -3,7 +3,9 @@
 Loads are random but seeded; the seed is in the test's name. Kills come after a random number of
 receipts, never after a time.
 """
+import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -222,3 +224,21 @@ def test_receipt_comes_after_the_sync(make_broker):
         lines = text.splitlines()[seen[0]:seen[-1] + 1]  # from the request's to the receipt's
         assert "durable" in lines[-1]
         assert any("fdatasync" in line or "fsync" in line for line in lines), "\n".join(lines)
+
+
+def test_start_syncs_the_directories_it_found(make_broker):
+    """Who made them may have been killed before that; a power cut would take what lies in them."""
+    strace = shutil.which("strace")
+    if strace is None:
+        pytest.skip("strace is not installed")
+    broker = make_broker()
+    broker.kill()
+    trace = broker.root / "trace"
+    command = broker.command
+    broker.command = lambda: [strace, "-f", "-y", "-e", "trace=fsync", "-o", str(trace), *command()]
+    broker.start()
+    pid = broker.call("hello")["pid"]
+    os.kill(pid, signal.SIGTERM)
+    assert broker.wait_end() == 0
+    synced = re.findall(r"fsync\(\d+<([^>]*)>\) += 0", trace.read_text())
+    assert str(broker.state) in synced and str(broker.state / "journal") in synced, synced
