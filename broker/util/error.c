@@ -27,7 +27,8 @@ static void trim_partial_character(char *text)
     }
 }
 
-static void fill(struct error *err, size_t limit, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void fill(struct error *err, size_t limit,
+                                                       const char *format, va_list args)
 {
     assert(format != NULL);
     vsnprintf(err->text, limit, format, args);
