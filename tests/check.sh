@@ -19,6 +19,7 @@ git ls-files -- 'broker/*.c' 'client/*.c' 'plugins/*.c' |
 }
 
 echo "layers"
+/usr/bin/python3 tests/layers.py --self-test || fail "layers.py misses what it should catch"
 /usr/bin/python3 tests/layers.py || fail "a lower layer includes a higher one"
 
 echo "exported symbols"
