@@ -156,6 +156,28 @@ static void note_active(struct writes *writes, struct peer *peer)
     }
 }
 
+static bool store_is_full(const struct writes *writes)
+{
+    return __atomic_load_n(&writes->store_full, __ATOMIC_RELAXED);
+}
+
+static void throttle(struct writes *writes)
+{
+    bool over = writes->in_flight >= WRITES_UNAPPLIED_MAX ||
+                writes->in_flight_bytes >= WRITES_UNAPPLIED_BYTES_MAX;
+    bool under = writes->in_flight < WRITES_UNAPPLIED_MAX / 2 &&
+                 writes->in_flight_bytes < WRITES_UNAPPLIED_BYTES_MAX / 2;
+
+    if (store_is_full(writes)) { /* what comes is refused, and must be read for that */
+        over = false;
+        under = true;
+    }
+    if (writes->throttled ? under : over) {
+        writes->throttled = !writes->throttled;
+        peers_pause_writers(writes->peers, writes->throttled);
+    }
+}
+
 static void answer_now(struct write_request *request, int status)
 {
     for (size_t i = 0; i < request->count; i++) {
@@ -173,15 +195,17 @@ void writes_submit(struct writes *writes, struct write_request *request)
         answer_now(request, JOURNAL_E_FAILED);
         return;
     }
-    if (__atomic_load_n(&writes->store_full, __ATOMIC_RELAXED)) {
+    if (store_is_full(writes)) {
         answer_now(request, JOURNAL_E_FULL);
         return;
     }
     note_active(writes, request->call->peer);
     writes->in_flight += request->count;
     for (size_t i = 0; i < request->count; i++) {
+        writes->in_flight_bytes += request->items[i].change.record.payload_size;
         journal_list_push(&writes->queued, &request->items[i].change.record);
     }
+    throttle(writes);
 }
 
 void writes_turn(struct writes *writes)
@@ -215,6 +239,7 @@ static void finish(struct writes *writes, struct write *write)
     struct write_request *request = write->request;
 
     writes->in_flight--;
+    writes->in_flight_bytes -= write->change.record.payload_size;
     assert(request->unfinished > 0);
     if (--request->unfinished == 0) {
         write_request_free(request);
@@ -226,19 +251,6 @@ static void tell_failed(struct writes *writes, const char *text)
     if (!writes->failed_told) {
         writes->failed_told = true;
         writes->observer->failed(writes->observer, text);
-    }
-}
-
-static void throttle(struct writes *writes)
-{
-    bool over = writes->unapplied >= WRITES_UNAPPLIED_MAX ||
-                writes->unapplied_bytes >= WRITES_UNAPPLIED_BYTES_MAX;
-    bool under = writes->unapplied < WRITES_UNAPPLIED_MAX / 2 &&
-                 writes->unapplied_bytes < WRITES_UNAPPLIED_BYTES_MAX / 2;
-
-    if (writes->throttled ? under : over) {
-        writes->throttled = !writes->throttled;
-        peers_pause_writers(writes->peers, writes->throttled);
     }
 }
 
@@ -260,7 +272,6 @@ static void take_committed(struct writes *writes, struct journal_list *committed
         }
         writes->committed_seq = record->seq;
         writes->unapplied++;
-        writes->unapplied_bytes += record->payload_size;
         if (!write->needs_apply) {
             answer(write);
         }
@@ -278,7 +289,6 @@ static void take_applied(struct writes *writes, struct journal_list *applied)
     while ((record = journal_list_pop(applied)) != NULL) {
         struct write *write = write_of(record);
         writes->unapplied--;
-        writes->unapplied_bytes -= record->payload_size;
         if (write->needs_apply) {
             answer(write);
         }
@@ -350,6 +360,7 @@ static void store_full(struct applier_observer *observer, bool is_full)
               is_full ? "the disk of the state directory is full: new memories are refused until "
                         "there is room"
                       : "the disk has room again: memories are taken");
+    uv_async_send(&writes->async);
 }
 
 static void store_failed(struct applier_observer *observer, const struct error *err)
@@ -375,11 +386,6 @@ int writes_init(struct writes *writes, uv_loop_t *loop, struct peers *peers, str
         .applier_observer = {.applied = applied, .full = store_full, .failed = store_failed}};
     pthread_mutex_init(&writes->lock, NULL);
     return uv_async_init(loop, &writes->async, async_cb);
-}
-
-void writes_close(struct writes *writes)
-{
-    uv_close((uv_handle_t *)&writes->async, NULL);
 }
 
 void writes_deinit(struct writes *writes)

@@ -8,8 +8,9 @@
  * that, and freed.
  *
  * Failure modes: a full journal or store answers storage_full; a failed one answers storage_failed
- * and calls on_failed once. At WRITES_UNAPPLIED_MAX events, or bytes, that the store has not
- * applied yet, peers that write are not read until half of it is.
+ * and calls on_failed once. At WRITES_UNAPPLIED_MAX events, or bytes, that are on their way to
+ * the store (one request can bring 10,000), peers that write are not read until half of it is left.
+ * With a full store nobody is held up: what comes is refused at once.
  */
 #ifndef MEMFERRY_WRITES_H
 #define MEMFERRY_WRITES_H
@@ -70,9 +71,8 @@ struct writes {
     uv_async_t async;
     struct journal_list queued; /* this turn's */
     uint64_t committed_seq, applied_seq;
-    uint64_t failed_seq;
-    size_t in_flight; /* events between submit and free */
-    size_t unapplied, unapplied_bytes;
+    size_t in_flight, in_flight_bytes; /* events between submit and free */
+    size_t unapplied;                  /* those of them that are in the journal */
     bool throttled;
     bool failed_told;
     /* of the last milliseconds: how many peers wrote */
@@ -90,8 +90,6 @@ struct writes {
 
 int writes_init(struct writes *writes, uv_loop_t *loop, struct peers *peers, struct stats *stats,
                 struct writes_observer *observer, struct log *log);
-/* Closes the handle; the journal and the applier have been stopped or call nothing more. */
-void writes_close(struct writes *writes);
 void writes_deinit(struct writes *writes);
 
 /* A request for `count` events, to be filled and submitted. NULL: out of memory. */
