@@ -99,6 +99,7 @@ static int change_lanes(struct store_call *work, struct store *store, change_fn 
     const char *id = work->has_id ? work->id : NULL;
     int r = 0;
 
+    work->count = 0; /* it may be run again */
     for (size_t i = 0; r == 0 && i < work->lane_count; i++) {
         uint64_t count = 0;
         r = change(store, work->lanes[i], id, &count, err);
