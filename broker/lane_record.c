@@ -241,6 +241,7 @@ int lane_record(struct lane *lane, enum lane_source source, const struct reader_
     if (delivery->done + delivery->retry + delivery->reject == 0) {
         return 0;
     }
+    tell_superseded(lane, batch); /* before anybody can read that it was delivered */
     int status = write_progress(&record, cursor, delivery->done, err);
     if (status != 0) {
         return status;
@@ -250,7 +251,6 @@ int lane_record(struct lane *lane, enum lane_source source, const struct reader_
     }
     stand_at(lane, cursor, delivery->done);
     log_dead(&record);
-    tell_superseded(lane, batch);
     lane_changed(lane);
     return 0;
 }
