@@ -63,6 +63,7 @@ class Broker:
         self.socket = str(self.root / "s")
         self.state = self.root / "state"
         self.log = self.root / "log"
+        self.log.touch(mode=0o600)
         self.config = self.root / "memferry.conf"
         self.plugins = assemble_plugins(self.root / "plugins")
         (self.root / "run").mkdir(mode=0o700, exist_ok=True)
@@ -113,7 +114,7 @@ class Broker:
         return self.process.pid
 
     def log_text(self):
-        return self.log.read_text(errors="replace") if self.log.exists() else ""
+        return self.log.read_text(errors="replace")
 
     def wait_log(self, pattern, after=0):
         """Waits for a line that matches, behind the first `after` characters of the log."""

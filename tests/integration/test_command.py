@@ -53,7 +53,8 @@ class Command:
 
     def lines(self, *arguments, stdin=None):
         """--json prints an object a line."""
-        return [json.loads(line) for line in self.ok("--json", *arguments, stdin=stdin).splitlines()]
+        text = self.ok("--json", *arguments, stdin=stdin)
+        return [json.loads(line) for line in text.splitlines()]
 
     def fails(self, code, *arguments, stdin=None):
         told = self.run(*arguments, stdin=stdin)

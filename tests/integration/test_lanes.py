@@ -2,7 +2,8 @@
 import pytest
 
 from harness import BUILD, dump
-from sinks import (PLUGINS, Scripted, assert_level, compile_plugin, installed, mirror_lines, put)
+from sinks import (PLUGINS, Scripted, assert_level, compile_plugin, current, installed,
+                   mirror_lines, put)
 from wire import RpcError, until
 
 TIMEOUT, NOT_FOUND = -32006, -32002
@@ -238,6 +239,7 @@ def test_wait_delivered_of_a_peer_that_went_is_forgotten(sink):
     until(lambda: sink.broker.call("stats")["peers"]["now"] == 1, "the peers to be gone")
     sink.script("")
     sink.call("probe")
+    until(lambda: sink.state() == current(sink.broker), "what they left behind to be delivered")
     assert_level(sink)
 
 
