@@ -38,6 +38,7 @@
 #define PEER_STOP_DRAIN_MAX_MS 2000  /* and no longer, though it goes on sending, or never reads */
 #define PEER_STOP_DRAIN_MS     200   /* the same when the broker stops */
 #define PEER_BUDGET_MS         30000 /* how long the total limit may hold a peer up */
+#define PEER_BUDGET_SMALL      ((size_t)64 << 10) /* who holds less is not to blame for the total */
 
 enum peer_state { PEER_OPEN = 0, PEER_HALF, PEER_DRAINING, PEER_CLOSING };
 
@@ -121,6 +122,8 @@ void peer_pause(struct peer *peer);
 void peer_unpause(struct peer *peer);
 void peer_process(struct peer *peer); /* frames that are in the buffer */
 bool peer_should_pause(const struct peer *peer);
+/* Whether nobody is left to read our replies, either: not only half of the connection is closed. */
+bool peer_is_gone(const struct peer *peer);
 void peer_mark_dirty(struct peer *peer);
 void peer_flush(struct peer *peer);
 size_t peer_unread(const struct peer *peer);

@@ -245,8 +245,7 @@ void peer_unpause(struct peer *peer)
     }
 }
 
-/* Whether nobody is left to read our replies, either: not only half of the connection is closed. */
-static bool is_gone(const struct peer *peer)
+bool peer_is_gone(const struct peer *peer)
 {
     uv_os_fd_t fd;
     struct pollfd poll_fd = {.events = 0};
@@ -269,7 +268,7 @@ static void input_ended(struct peer *peer)
             peer_pause(peer); /* what is left is processed when its limit is lifted */
         }
     }
-    if (is_gone(peer)) {
+    if (peer_is_gone(peer)) {
         peer_close(peer);
     } else {
         peer_mark_dirty(peer);

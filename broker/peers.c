@@ -92,7 +92,8 @@ static struct peer *largest_unpaused(struct peers *set)
     struct peer *largest = NULL;
 
     for (struct peer *peer = set->head; peer != NULL; peer = peer->next) {
-        if (peer->state == PEER_OPEN && !peer->over_budget && peer_holds(peer) > 0 &&
+        if (peer->state == PEER_OPEN && !peer->over_budget &&
+            peer_holds(peer) > PEER_BUDGET_SMALL &&
             (largest == NULL || peer_holds(peer) > peer_holds(largest))) {
             largest = peer;
         }
@@ -115,22 +116,30 @@ static void lift_budget(struct peers *set)
     uv_timer_stop(&set->budget_timer);
 }
 
+static void close_one_stuck(struct peer *peer)
+{
+    log_write(peer->set->log, LOG_LEVEL_WARNING, "peer-budget",
+              "the buffers of all connections are full; closing the one of pid %d", (int)peer->pid);
+    peer_fail_framing(peer, RPC_BUSY, "the broker's buffers are full; try again later");
+    peer_flush(peer);
+    peer_close(peer);
+}
+
 /* Halves of frames can hold the whole budget, and then nobody would ever go on: who waited longest
- * is told busy and closed. */
+ * is told busy and closed. Who has hung up is not noticed by reading, since that is stopped. */
 static void close_stuck(struct peers *set, uint64_t now_ms)
 {
     struct peer *next;
 
     for (struct peer *peer = set->head; peer != NULL; peer = next) {
         next = peer->next;
-        if (peer->over_budget && peer->state == PEER_OPEN && peer->calls == 0 &&
-            now_ms - peer->over_budget_since_ms > PEER_BUDGET_MS) {
-            log_write(set->log, LOG_LEVEL_WARNING, "peer-budget",
-                      "the buffers of all connections are full; closing the one of pid %d",
-                      (int)peer->pid);
-            peer_fail_framing(peer, RPC_BUSY, "the broker's buffers are full; try again later");
-            peer_flush(peer);
+        if (!peer->over_budget || peer->state != PEER_OPEN) {
+            continue;
+        }
+        if (peer_is_gone(peer)) {
             peer_close(peer);
+        } else if (peer->calls == 0 && now_ms - peer->over_budget_since_ms > PEER_BUDGET_MS) {
+            close_one_stuck(peer);
         }
     }
 }
