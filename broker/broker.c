@@ -67,6 +67,13 @@ static void broker_stop(struct broker *broker, int exit_code)
     backends_stop(&broker->backends);
 }
 
+static void peer_closed(struct peer_handler *handler, const struct peer *peer)
+{
+    struct broker *broker = container_of(handler, struct broker, peer_handler);
+
+    waits_peer_closed(&broker->waits, peer);
+}
+
 static void peers_all_closed(struct peer_handler *handler)
 {
     struct broker *broker = container_of(handler, struct broker, peer_handler);
@@ -245,7 +252,7 @@ static struct broker *broker_new(const struct options *options, struct log *log)
     broker->options = options;
     broker->log = log;
     broker->stats.started_ms = clock_wall_ms();
-    broker->peer_handler = (struct peer_handler){request_came, peers_all_closed};
+    broker->peer_handler = (struct peer_handler){request_came, peer_closed, peers_all_closed};
     broker->writes_observer = (struct writes_observer){writes_failed, writes_applied};
     broker->backends_observer =
         (struct backends_observer){backends_changed, backends_superseded, backends_all_stopped};

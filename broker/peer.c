@@ -71,11 +71,7 @@ static void closed_cb(uv_handle_t *handle)
     struct peers *set = peer->set;
 
     unlink_peer(peer);
-    if (peer->refused) {
-        set->refused_count--;
-    } else {
-        set->count--;
-    }
+    set->handler->closed(set->handler, peer);
     peer_unref(peer);
     if (set->closing && set->head == NULL) {
         set->handler->all_closed(set->handler);
@@ -106,6 +102,7 @@ void peer_unref(struct peer *peer)
     if (--peer->references > 0) {
         return;
     }
+    *(peer->refused ? &peer->set->refused_count : &peer->set->count) -= 1;
     peer->set->buffered_bytes -= peer->in_capacity;
     free(peer->in);
     msgpack_sbuffer_destroy(&peer->out);

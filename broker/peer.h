@@ -12,7 +12,8 @@
  * fail before it has read what we told it.
  *
  * Failure modes: reading pauses while a limit below is reached, and goes on by itself. A peer that
- * is closed with calls in flight lives on, without a connection, until they are answered.
+ * is closed with calls in flight lives on, without a connection, until they are answered; until
+ * then it counts as one, so that what peers that went have left behind is bounded too.
  *
  * All of it runs in the loop.
  */
@@ -42,10 +43,14 @@
 
 enum peer_state { PEER_OPEN = 0, PEER_HALF, PEER_DRAINING, PEER_CLOSING };
 
+struct peer;
+
 /* Embedded by who answers calls. */
 struct peer_handler {
     /* Consumes the call. `request` is borrowed for the duration. */
     void (*request)(struct peer_handler *, struct call *, const struct rpc_request *request);
+    /* It will not read an answer any more; its calls must be answered all the same, and soon. */
+    void (*closed)(struct peer_handler *, const struct peer *peer);
     /* The last peer is gone, after peers_close. */
     void (*all_closed)(struct peer_handler *);
 };

@@ -2,6 +2,7 @@
 #include "broker/waits.h"
 
 #include "broker/pack.h"
+#include "broker/peer.h"
 #include "broker/util/container.h"
 
 #include <stdlib.h>
@@ -281,6 +282,8 @@ static void begin(struct wait *wait)
 {
     if (wait->waits->stopped) {
         time_out(wait, "the broker is stopping");
+    } else if (!wait->call->peer->connected) {
+        time_out(wait, "the connection was closed");
     } else {
         look(wait);
     }
@@ -336,6 +339,18 @@ void waits_superseded(struct waits *waits, const char *backend, const char *memo
             if (strcmp(wait->lanes[i].name, backend) == 0) {
                 wait->lanes[i].superseded = true;
             }
+        }
+    }
+}
+
+void waits_peer_closed(struct waits *waits, const struct peer *peer)
+{
+    struct wait *next;
+
+    for (struct wait *wait = waits->head; wait != NULL; wait = next) {
+        next = wait->next;
+        if (wait->call->peer == peer) {
+            time_out(wait, "the connection was closed");
         }
     }
 }

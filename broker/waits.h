@@ -3,7 +3,7 @@
  *
  * A wait is level-triggered: each time a backend changes, a query reads from the store how the
  * lanes stand, and the wait ends when that is enough. It ends with `timeout` at its deadline, and
- * when the broker stops. Bounded by the peers' windows.
+ * when the broker stops or its peer went. Bounded by the peers' windows.
  */
 #ifndef MEMFERRY_WAITS_H
 #define MEMFERRY_WAITS_H
@@ -34,6 +34,8 @@ void waits_flush(struct waits *waits, struct call *call, char (*names)[65], size
 void waits_changed(struct waits *waits);
 void waits_superseded(struct waits *waits, const char *backend, const char *memory_id,
                       uint64_t seq);
+/* Ends the waits of a peer that went. */
+void waits_peer_closed(struct waits *waits, const struct peer *peer);
 /* Ends all waits with timeout, and those that come later at once: the broker stops. */
 void waits_stop(struct waits *waits);
 

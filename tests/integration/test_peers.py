@@ -190,3 +190,23 @@ def test_peer_that_goes_with_requests_in_flight_leaves_them_done(broker):
         there = [r.error is None for r in client.many([("memory.get", {"id": f"g{n}"})
                                                        for n in range(200)])]
     assert there == sorted(there, reverse=True)  # a beginning of what was sent, without a hole
+
+
+def test_waits_of_peers_that_went_end_with_them(sink):
+    """They could last an hour, and nothing else bounds how many such peers come and go."""
+    sink.script("down")
+    before = sink.broker.call("stats")["requests"]["errors"]
+    for n in range(5):
+        with sink.broker.client() as client:
+            for k in range(20):
+                client.send("memory.put", {"id": f"m{n}-{k}", "content": "x", "wait": "delivered",
+                                           "timeout_ms": 3600000})
+            for _ in range(20):
+                client.send("backend.flush", {"timeout_ms": 3600000})
+            client.call("hello")
+
+    def ended():
+        return sink.broker.call("stats")["requests"]["errors"] - before == 200
+
+    until(ended, "the waits to end")
+    assert sink.broker.call("stats")["peers"]["now"] == 1
