@@ -198,6 +198,11 @@ bool backends_is_wanted(const struct backends *backends, const char *name)
     return false;
 }
 
+bool backends_are_ending(const struct backends *backends)
+{
+    return backends->ending > 0;
+}
+
 void backends_wake(struct backends *backends, uint64_t applied_seq)
 {
     backends->applied_seq = applied_seq;
@@ -210,21 +215,9 @@ void backends_wake(struct backends *backends, uint64_t applied_seq)
 
 struct ending {
     uv_work_t work;
-    struct ending *next;
     struct backends *backends;
     struct lane *lane;
-    char name[65];
 };
-
-bool backends_is_ending(const struct backends *backends, const char *name)
-{
-    for (const struct ending *ending = backends->ending; ending != NULL; ending = ending->next) {
-        if (name == NULL || strcmp(ending->name, name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
 
 static void join_cb(uv_work_t *work)
 {
@@ -246,25 +239,14 @@ static void start_missing(struct backends *backends)
     }
 }
 
-static void unlink_ending(struct backends *backends, const struct ending *gone)
-{
-    struct ending **link = &backends->ending;
-
-    while (*link != gone) {
-        link = &(*link)->next;
-    }
-    *link = gone->next;
-}
-
 static void joined_cb(uv_work_t *work, int status)
 {
     struct ending *ending = container_of(work, struct ending, work);
     struct backends *backends = ending->backends;
 
     (void)status;
-    unlink_ending(backends, ending);
     free(ending);
-    if (backends->ending != NULL) {
+    if (--backends->ending > 0) {
         return;
     }
     if (backends->stopping) {
@@ -280,9 +262,6 @@ static void end_lane(struct backends *backends, size_t i)
     struct ending *ending = calloc(1, sizeof *ending);
     struct lane *lane = backends->items[i].lane;
 
-    if (ending != NULL) {
-        snprintf(ending->name, sizeof ending->name, "%s", backends->items[i].name);
-    }
     backends->items[i] = backends->items[--backends->count];
     lane_stop(lane);
     if (ending == NULL) {
@@ -291,8 +270,7 @@ static void end_lane(struct backends *backends, size_t i)
     }
     ending->backends = backends;
     ending->lane = lane;
-    ending->next = backends->ending;
-    backends->ending = ending;
+    backends->ending++;
     uv_queue_work(backends->loop, &ending->work, join_cb, joined_cb);
 }
 
@@ -332,7 +310,7 @@ int backends_reload(struct backends *backends, const struct config *config, stru
 {
     int r = check_count(config, err);
 
-    if (r == 0 && backends->ending != NULL) {
+    if (r == 0 && backends->ending > 0) {
         r = error_set(err, -EBUSY, "the last reload is still ending backends; try again");
     }
     if (r == 0) {
@@ -352,7 +330,7 @@ int backends_reload(struct backends *backends, const struct config *config, stru
             backend->name = same->name;
         }
     }
-    if (backends->ending == NULL) {
+    if (backends->ending == 0) {
         start_missing(backends);
     }
     return 0;
@@ -364,7 +342,7 @@ void backends_stop(struct backends *backends)
     while (backends->count > 0) {
         end_lane(backends, backends->count - 1);
     }
-    if (backends->ending == NULL) {
+    if (backends->ending == 0) {
         backends->observer->stopped(backends->observer);
     }
 }

@@ -25,8 +25,6 @@
 #define BACKEND_WITHOUT_LANE                                                                       \
     "is being replaced, or could not be started: try again in a moment, or see the log"
 
-struct ending;
-
 struct backend {
     struct lane *lane;
     struct config_backend *config; /* borrowed from the config in force */
@@ -60,7 +58,7 @@ struct backends {
     struct backend items[BACKENDS_MAX];
     size_t count;
     const struct config *config; /* in force; borrowed */
-    struct ending *ending;       /* lanes that are being joined */
+    unsigned ending;             /* lanes that are being joined */
     bool stopping;
     struct note changed_note;
     _Atomic bool changed_posted;
@@ -86,8 +84,8 @@ struct backend *backends_find(struct backends *backends, const char *name);
 size_t backends_wanted_count(const struct backends *backends);
 const struct config_backend *backends_wanted(const struct backends *backends, size_t i);
 bool backends_is_wanted(const struct backends *backends, const char *name);
-/* A lane of this name, or any with NULL, has been told to end and has not yet. */
-bool backends_is_ending(const struct backends *backends, const char *name);
+/* Some lane has been told to end and has not yet. */
+bool backends_are_ending(const struct backends *backends);
 void backends_stop(struct backends *backends);
 /* Ends all lanes here and now, waiting for them: for a start that failed. */
 void backends_abandon(struct backends *backends);

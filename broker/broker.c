@@ -124,7 +124,7 @@ static void backends_changed(struct backends_observer *observer)
     struct broker *broker = container_of(observer, struct broker, backends_observer);
 
     waits_changed(&broker->waits);
-    if (broker->reload_wanted && !backends_is_ending(&broker->backends, NULL)) {
+    if (broker->reload_wanted && !backends_are_ending(&broker->backends)) {
         reload(broker);
     }
 }
@@ -169,7 +169,7 @@ static void reload(struct broker *broker)
     struct config *config = NULL;
     struct error err;
 
-    broker->reload_wanted = backends_is_ending(&broker->backends, NULL);
+    broker->reload_wanted = backends_are_ending(&broker->backends);
     if (broker->reload_wanted || broker->stopping) {
         return; /* backends_changed comes when they have ended */
     }

@@ -265,10 +265,6 @@ void method_backend_forget(struct services *services, struct call *call,
                   "backend %s is in the config; take it out and reload (SIGHUP) first", name);
         return;
     }
-    if (backends_is_ending(services->backends, name)) { /* it may still write where it stands */
-        call_fail_busy(call, 1000, "backend %s has not ended yet; try again in a moment", name);
-        return;
-    }
     struct store_call *work = store_call_new(services, call, run_forget, forget_done);
     if (work != NULL) {
         store_call_add_lane(work, name);

@@ -122,7 +122,8 @@ struct lane_row {
 
 /* Creates the lane's row at cursor 0 if there is none. */
 int store_lane_ensure(struct store *store, const char *lane, struct error *err);
-/* Moves the cursor (never back) and writes rows. `delivered` is added to the lane's counter. */
+/* Moves the cursor (never back) and writes rows. `delivered` is added to the lane's counter. A lane
+ * that was forgotten stays so. */
 int store_lane_progress(struct store *store, const char *lane, uint64_t cursor,
                         const struct lane_row *rows, size_t row_count, uint64_t delivered,
                         struct error *err);

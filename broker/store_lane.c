@@ -95,6 +95,9 @@ int store_lane_progress(struct store *store, const char *lane, uint64_t cursor,
 
     assert(store->in_transaction);
     int r = move_cursor(store, lane, cursor, delivered, err);
+    if (r == 0 && rows_changed(store) == 0) {
+        return 0; /* forgotten while its lane was ending: nothing of it comes back */
+    }
     for (size_t i = 0; r == 0 && i < row_count; i++) {
         r = rows[i].action == LANE_ROW_CLEAR ? clear_row(store, lane, &rows[i], err)
                                              : put_row(store, lane, &rows[i], now_ms, err);

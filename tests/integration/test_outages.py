@@ -13,7 +13,8 @@ from wire import RpcError, until
 def test_outage_opens_the_circuit_and_blames_no_memory(sink):
     sink.script("down")
     put(sink.broker, "m", 300)
-    status = sink.wait_status("the circuit to open", lambda s: s["circuit"] != "closed")
+    status = sink.wait_status("the circuit to open",
+                              lambda s: s["circuit"] != "closed" and s["last_error"])
     assert status["health"] == "down" and "script says down" in status["last_error"]
     assert status["dead"] == 0 and status["pending"] >= 300
     calls = len(sink.batches())

@@ -324,6 +324,22 @@ static enum reader_delivery delivery(struct fixture *f, const char *id, uint64_t
     return found;
 }
 
+static void test_what_comes_late_of_a_forgotten_lane_is_not_written(void **state)
+{
+    struct fixture *f = *state;
+    struct error err;
+    bool found;
+
+    fixture_put_json(f, "a", "{'content':'A'}");
+    assert_int_equal(store_begin(f->store, &err), 0);
+    assert_int_equal(store_lane_forget(f->store, "graph", &found, &err), 0);
+    assert_int_equal(store_commit(f->store, &err), 0);
+    row(f, "a", LANE_ROW_DEAD, 0, 7);
+    progress(f, 1, NULL, 0, 1);
+    assert_false(lane(f).exists);
+    assert_int_equal(lane(f).dead, 0);
+}
+
 static void test_a_delivery_is_done_behind_the_cursor(void **state)
 {
     struct fixture *f = *state;
@@ -446,6 +462,7 @@ int main(void)
         LANE_TEST(test_a_lane_that_is_not_there_is_told),
         LANE_TEST(test_a_pause_stays),
         LANE_TEST(test_a_forgotten_lane_leaves_nothing),
+        LANE_TEST(test_what_comes_late_of_a_forgotten_lane_is_not_written),
         LANE_TEST(test_a_delivery_is_done_behind_the_cursor),
         LANE_TEST(test_dead_letters_are_retried_and_dropped_alone_or_all),
         LANE_TEST(test_dead_letters_page),
