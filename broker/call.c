@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uuid/uuid.h>
 
 static void call_end(struct call *call)
 {
@@ -43,16 +44,41 @@ void call_reply(struct call *call, const msgpack_sbuffer *result)
     call_end(call);
 }
 
+/* A bug, or damage: an id leads from what the caller was told to the log. */
+static void log_internal(struct call *call, const struct rpc_failure *failure,
+                         msgpack_sbuffer *ret_data)
+{
+    char id[UUID_STR_LEN];
+    msgpack_packer packer;
+    uuid_t uuid;
+
+    uuid_generate_random(uuid);
+    uuid_unparse_lower(uuid, id);
+    log_write(call->peer->set->log, LOG_LEVEL_ERROR, "internal", "%s, for pid %d: %s", id,
+              (int)call->peer_pid, failure->text);
+    msgpack_packer_init(&packer, ret_data, msgpack_sbuffer_write);
+    msgpack_pack_map(&packer, 1);
+    pack_text_member(&packer, "id", id);
+}
+
 void call_fail_with(struct call *call, const struct rpc_failure *failure,
                     const msgpack_sbuffer *data)
 {
     struct peer *peer = call->peer;
+    msgpack_sbuffer own;
+
+    msgpack_sbuffer_init(&own);
+    if (failure->code == RPC_INTERNAL && data == NULL) {
+        log_internal(call, failure, &own);
+        data = &own;
+    }
 
     peer->set->errors++;
     if (call->id.present && peer->connected) {
         check_written(peer, rpc_error(&peer->out, &call->id, failure, data ? data->data : NULL,
                                       data ? data->size : 0));
     }
+    msgpack_sbuffer_destroy(&own);
     call_end(call);
 }
 

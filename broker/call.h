@@ -26,7 +26,7 @@ struct call {
 /* result: one msgpack object. */
 void call_reply(struct call *call, const msgpack_sbuffer *result);
 
-/* data: one msgpack map, or NULL. */
+/* data: one msgpack map, or NULL. An internal error is logged here, under an id that data tells. */
 void call_fail_with(struct call *call, const struct rpc_failure *failure,
                     const msgpack_sbuffer *data);
 void call_fail(struct call *call, enum rpc_code code, const char *format, ...)

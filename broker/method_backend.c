@@ -238,7 +238,7 @@ static void forget_done(struct store_call *work)
     msgpack_packer packer;
 
     if (work->status != 0) {
-        call_fail(work->call, RPC_INTERNAL, "%s", work->err.text);
+        store_call_fail(work);
     } else if (work->count == 0) {
         call_fail(work->call, RPC_NOT_FOUND, "no backend %s was ever here", work->lanes[0]);
     } else {

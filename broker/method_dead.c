@@ -149,7 +149,7 @@ static void changed(struct store_call *work)
 
     kick_lanes(work);
     if (work->status != 0) {
-        call_fail(work->call, RPC_INTERNAL, "%s", work->err.text);
+        store_call_fail(work);
     } else if (names_nobody(work)) {
         call_fail(work->call, RPC_NOT_FOUND, "there is no backend %s; backend.list names them",
                   work->lanes[0]);

@@ -146,7 +146,6 @@ void query_answer(struct query *query)
         snprintf(failure.text, sizeof failure.text, "after is none that a list gave out");
         call_fail_with(call, &failure, NULL);
     } else {
-        log_write(call->peer->set->log, LOG_LEVEL_ERROR, "read-failed", "%s", query->err.text);
         call_fail(call, RPC_INTERNAL, "%s", query->err.text);
     }
 }

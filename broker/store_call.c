@@ -4,6 +4,7 @@
 #include "broker/util/container.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -61,4 +62,10 @@ void store_call_add_lane(struct store_call *work, const char *name)
 void store_call_submit(struct store_call *work)
 {
     applier_submit(work->services->writes->applier, &work->work);
+}
+
+void store_call_fail(struct store_call *work)
+{
+    call_fail(work->call, work->status == -EIO ? RPC_STORAGE_FAILED : RPC_INTERNAL, "%s",
+              work->err.text);
 }

@@ -31,6 +31,7 @@ struct store_call *store_call_new(struct services *services, struct call *call,
                                   int (*run)(struct store_call *, struct store *, struct error *),
                                   void (*done)(struct store_call *));
 void store_call_add_lane(struct store_call *work, const char *name);
+void store_call_fail(struct store_call *work); /* answers the call by status and err */
 void store_call_submit(struct store_call *work);
 
 #endif

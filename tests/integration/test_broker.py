@@ -1,10 +1,12 @@
 """memferryd as a process: its command line, config, signals, socket, activation, limits, and that
 no peer can hurt another.
 """
+import contextlib
 import os
 import re
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import uuid
@@ -13,7 +15,7 @@ import pytest
 
 import harness
 from harness import MEMFERRYD, bound_socket
-from wire import MsgpackClient, until
+from wire import MsgpackClient, RpcError, until
 
 
 def run(*arguments, **environment):
@@ -308,3 +310,16 @@ def test_abstract_notify_socket(make_broker):
     notify.settimeout(30)
     assert "READY=1" in notify.recv(4096).decode()
     broker.wait_ready()
+
+
+def test_internal_error_is_found_in_the_log_by_its_id(make_broker):
+    broker = make_broker()
+    broker.call("memory.put", id="a", content="x")
+    broker.stop()
+    with contextlib.closing(sqlite3.connect(broker.state / "memferry.db")) as store, store:
+        store.execute("UPDATE event SET state = x'c1'")
+    broker.start()
+    with pytest.raises(RpcError) as failure:
+        broker.call("memory.get", id="a")
+    assert failure.value.name == "internal"
+    broker.wait_log(f"internal: {failure.value.data['id']}.*memory a")
