@@ -224,21 +224,25 @@ def sanitized():
     return b"__asan_init" in data or b"__tsan_init" in data
 
 
-def dump(client):
-    """Everything the store says: all memories with embeddings, and each one's history."""
-    memories, after = [], None
+def all_memories(client):
+    """Everything the store says now: {id: memory}, with embeddings."""
+    memories, after = {}, None
     while True:
         params = {"deleted": "any", "embedding": True, "limit": 200}
         if after is not None:
             params["after"] = after
         page = client.call("memory.list", params)
-        memories += page["memories"]
+        memories.update((m["id"], m) for m in page["memories"])
         after = page.get("next")
         if not after:
-            break
-    histories = client.many([("memory.history", {"id": m["id"]}) for m in memories])
-    return ({m["id"]: m for m in memories},
-            {m["id"]: h.get()["versions"] for m, h in zip(memories, histories)})
+            return memories
+
+
+def dump(client):
+    """All memories with embeddings, and each one's history."""
+    memories = all_memories(client)
+    histories = client.many([("memory.history", {"id": i}) for i in memories])
+    return memories, {i: h.get()["versions"] for i, h in zip(memories, histories)}
 
 
 def bound_socket(path, kind=socket.SOCK_STREAM):

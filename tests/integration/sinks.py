@@ -37,11 +37,46 @@ def installed(root, build):
     return flags
 
 
-class Scripted:
+class Backend:
+    """A backend as the broker tells of it."""
+
+    def __init__(self, broker, name):
+        self.broker, self.name = broker, name
+
+    def status(self):
+        for told in self.broker.call("backend.list")["backends"]:
+            if told["name"] == self.name:
+                return told
+        raise AssertionError(f"{self.name} is not listed")
+
+    def wait_status(self, what, condition):
+        return until(lambda: condition(self.status()) and self.status(),
+                     lambda: f"{what}; it is {self.status()}")
+
+    def flush(self, timeout_ms=20000):
+        told = self.broker.call("backend.flush", names=[self.name], timeout_ms=timeout_ms)
+        assert [b["name"] for b in told["backends"]] == [self.name]
+        return told["backends"][0]
+
+    def assert_not_level(self, timeout_ms):
+        """A paused backend is told of at once; any other after the time-out."""
+        try:
+            assert self.flush(timeout_ms)["level"] is False
+        except RpcError as failure:
+            assert failure.code == TIMEOUT, failure
+
+    def call(self, verb):
+        return self.broker.call(f"backend.{verb}", name=self.name)
+
+    def dead(self):
+        return self.broker.call("dead.list", backend=self.name)["dead"]
+
+
+class Scripted(Backend):
     """A backend by plugins/scripted.c: its section of the config, and its two files."""
 
     def __init__(self, broker, name, library, **options):
-        self.broker, self.name = broker, name
+        super().__init__(broker, name)
         self.out, self.control = broker.root / f"{name}.out", broker.root / f"{name}.control"
         lines = [f'[backend "{name}"]', f"plugin = {library}", f"out = {self.out}",
                  f"control = {self.control}", *(f"{k} = {v}" for k, v in options.items())]
@@ -75,36 +110,6 @@ class Scripted:
             if version >= held.get(ident, (0,))[0]:
                 held[ident] = (version, deleted, content)
         return held
-
-    # ---- the broker's side ----
-
-    def status(self):
-        for told in self.broker.call("backend.list")["backends"]:
-            if told["name"] == self.name:
-                return told
-        raise AssertionError(f"{self.name} is not listed")
-
-    def wait_status(self, what, condition):
-        return until(lambda: condition(self.status()) and self.status(),
-                     lambda: f"{what}; it is {self.status()}")
-
-    def flush(self, timeout_ms=20000):
-        told = self.broker.call("backend.flush", names=[self.name], timeout_ms=timeout_ms)
-        assert [b["name"] for b in told["backends"]] == [self.name]
-        return told["backends"][0]
-
-    def assert_not_level(self, timeout_ms):
-        """A paused backend is told of at once; any other after the time-out."""
-        try:
-            assert self.flush(timeout_ms)["level"] is False
-        except RpcError as failure:
-            assert failure.code == TIMEOUT, failure
-
-    def call(self, verb):
-        return self.broker.call(f"backend.{verb}", name=self.name)
-
-    def dead(self):
-        return self.broker.call("dead.list", backend=self.name)["dead"]
 
 
 def mirror_lines(path):
