@@ -7,9 +7,9 @@
     memferry  puts over the socket, until the last one is in the graph; `answered` is when the last
               put had its durable receipt, which is all that an agent waits for
 
-Each memory has 768 floats and 300 bytes of text. All write the same properties, to an empty graph
-with the same constraint, and with the vector index or without. They take turns, and whole rounds are
-repeated, the first one for warming up. Compare the ratios: the rates are this machine's.
+Each memory has 768 floats and 300 bytes of text. All write the same properties to an empty graph
+with the same constraint, with the vector index or without. They take turns, and whole rounds are
+repeated; the first is for warming up. Compare the ratios: the rates are this machine's.
 """
 import argparse
 import concurrent.futures
@@ -33,8 +33,9 @@ SESSION = str(uuid.uuid4())
 THREADS, UNWOUND = 10, 1000
 COUNTS = {"one": 400, "ten": 1000, "unwind": 3000, "memferry": 5000}
 SCHEMA = ["CREATE CONSTRAINT memory_id FOR (m:Memory) REQUIRE m.id IS UNIQUE"]
-INDEX = ("CREATE VECTOR INDEX memory_embedding FOR (m:Memory) ON (m.embedding) OPTIONS {indexConfig: "
-         "{`vector.dimensions`: 768, `vector.similarity_function`: 'cosine'}}")
+INDEX = ("CREATE VECTOR INDEX memory_embedding FOR (m:Memory) ON (m.embedding) "
+         "OPTIONS {indexConfig: {`vector.dimensions`: 768, "
+         "`vector.similarity_function`: 'cosine'}}")
 ONE = "MERGE (m:Memory {id: $row.id}) SET m += $row"
 MANY = "UNWIND $rows AS row MERGE (m:Memory {id: row.id}) SET m += row"
 
@@ -99,8 +100,7 @@ def by_memferry(neo4j, count, indexed):
 
 
 def measure(neo4j, name, options, indexed):
-    count = max(UNWOUND, int(COUNTS[name] * options.scale)) if name == "unwind" else int(
-        COUNTS[name] * options.scale)
+    count = int(COUNTS[name] * options.scale)
     if name == "memferry":
         told = by_memferry(neo4j, count, indexed)
     else:
@@ -118,7 +118,8 @@ def print_table(rounds, indexed):
         if name == "memferry":
             line += f"   answered {statistics.median(r[name]['answered'] for r in rounds):,.0f}"
         else:
-            line += f"   memferry/it {statistics.median(ratios):.1f} ({min(ratios):.1f}-{max(ratios):.1f})"
+            line += (f"   memferry/it {statistics.median(ratios):.1f} "
+                     f"({min(ratios):.1f}-{max(ratios):.1f})")
         print(line, flush=True)
 
 

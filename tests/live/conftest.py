@@ -19,7 +19,7 @@ from server import CannotInstall, Neo4j  # noqa: E402
 
 def pytest_collection_modifyitems():
     if not harness.MEMFERRYD.exists():
-        pytest.exit(f"not built: {harness.MEMFERRYD} (set MEMFERRY_BUILD to the build directory)", 2)
+        pytest.exit(f"not built: {harness.MEMFERRYD} (set MEMFERRY_BUILD)", 2)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -1,4 +1,4 @@
-"""A real Neo4j of the tests' own: its ports, its home in a scratch directory, and Cypher over HTTP."""
+"""A real Neo4j of the tests' own: ports, a home in a scratch directory, and Cypher over HTTP."""
 import base64
 import http.client
 import json
@@ -50,7 +50,7 @@ class Neo4j:
         told = subprocess.run([str(SCRIPT), verb], env=self.environment, text=True, check=False,
                               stdin=subprocess.DEVNULL, capture_output=True, timeout=START_S)
         if told.returncode == SKIPPED:
-            raise CannotInstall(told.stderr.strip().splitlines()[-1])
+            raise CannotInstall(told.stderr.rpartition("skipped: ")[2].strip())
         assert told.returncode == 0, f"neo4j.sh {verb}: {told.stdout}{told.stderr}"
 
     def start(self):

@@ -1,4 +1,4 @@
-"""memferryd and a real Neo4j: what is put over the socket arrives, exact and once, whatever happens."""
+"""memferryd and a real Neo4j: what is put over the socket arrives exact and once, come what may."""
 import pytest
 
 import harness
