@@ -195,6 +195,7 @@ def test_peer_that_goes_with_requests_in_flight_leaves_them_done(broker):
 def test_waits_of_peers_that_went_end_with_them(sink):
     """They could last an hour, and nothing else bounds how many such peers come and go."""
     sink.script("down")
+    sink.broker.call("memory.put", id="first", content="x")
     before = sink.broker.call("stats")["requests"]["errors"]
     for n in range(5):
         with sink.broker.client() as client:
