@@ -66,14 +66,7 @@ static int write_file(int dir_fd, const char *name, const uint8_t *bytes, size_t
         r = -errno;
     }
     close(fd);
-    if (r == 0 && renameat(dir_fd, making, dir_fd, name) < 0) {
-        r = -errno;
-    }
-    if (r < 0) {
-        unlinkat(dir_fd, making, 0);
-        return r;
-    }
-    return disk_sync_dir(dir_fd);
+    return disk_name_made(dir_fd, making, name, r);
 }
 
 int journal_aside_save(int dir_fd, const struct journal_damage *damage, char name[JOURNAL_NAME_MAX],

@@ -180,6 +180,18 @@ static int make_zeroed(const struct journal_disk *disk, int fd, uint64_t bytes)
     return fsync(fd) < 0 ? -errno : 0;
 }
 
+int disk_name_made(int dir_fd, const char *making, const char *name, int r)
+{
+    if (r == 0 && renameat(dir_fd, making, dir_fd, name) < 0) {
+        r = -errno;
+    }
+    if (r < 0) {
+        unlinkat(dir_fd, making, 0);
+        return r;
+    }
+    return disk_sync_dir(dir_fd);
+}
+
 int disk_make_blank(const struct journal_disk *disk, int dir_fd, const char *name, uint64_t bytes)
 {
     char making[JOURNAL_NAME_MAX + 8];
@@ -192,12 +204,5 @@ int disk_make_blank(const struct journal_disk *disk, int dir_fd, const char *nam
     }
     r = make_zeroed(disk, fd, bytes);
     close(fd);
-    if (r == 0 && renameat(dir_fd, making, dir_fd, name) < 0) {
-        r = -errno;
-    }
-    if (r < 0) {
-        unlinkat(dir_fd, making, 0);
-        return r;
-    }
-    return disk_sync_dir(dir_fd);
+    return disk_name_made(dir_fd, making, name, r);
 }

@@ -29,6 +29,8 @@ int disk_write(const struct journal_disk *disk, int fd, const uint8_t *bytes, si
  * that cannot be read become zeros. */
 int disk_read(int fd, uint8_t *bytes, size_t size, size_t *ret_size);
 int disk_sync_dir(int dir_fd);
+/* Making a file ended with r: gives it its name, durably, or removes it after a failure. */
+int disk_name_made(int dir_fd, const char *making, const char *name, int r);
 /* Makes a zeroed segment under `name`, durable. */
 int disk_make_blank(const struct journal_disk *disk, int dir_fd, const char *name, uint64_t bytes);
 uint8_t *disk_alloc(size_t bytes); /* NULL: no memory */

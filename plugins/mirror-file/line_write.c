@@ -23,43 +23,13 @@ static void write_int(struct json_writer *w, const char *key, int64_t value)
     json_write_int(w, value);
 }
 
-static void write_scalar(struct json_writer *w, const struct memferry_value *value)
-{
-    switch (value->type) {
-    case MEMFERRY_VALUE_BOOL:
-        json_write_bool(w, value->as.boolean);
-        break;
-    case MEMFERRY_VALUE_INT:
-        json_write_int(w, value->as.integer);
-        break;
-    case MEMFERRY_VALUE_FLOAT:
-        json_write_double(w, value->as.floating);
-        break;
-    default:
-        json_write_string(w, value->as.string.data, value->as.string.size);
-    }
-}
-
-static void write_value(struct json_writer *w, const struct memferry_value *value)
-{
-    if (value->type != MEMFERRY_VALUE_LIST) {
-        write_scalar(w, value);
-        return;
-    }
-    json_begin_array(w);
-    for (size_t i = 0; i < value->as.list.count; i++) {
-        write_scalar(w, &value->as.list.items[i]);
-    }
-    json_end_array(w);
-}
-
 static void write_props(struct json_writer *w, const struct memferry_memory *m)
 {
     json_write_key(w, "props");
     json_begin_object(w);
     for (size_t i = 0; i < m->prop_count; i++) {
         json_write_key_sized(w, m->props[i].name.data, m->props[i].name.size);
-        write_value(w, &m->props[i].value);
+        json_write_value(w, &m->props[i].value);
     }
     json_end_object(w);
 }

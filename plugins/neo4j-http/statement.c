@@ -120,31 +120,6 @@ static void int_field(struct json_writer *w, const char *name, int64_t value)
     json_write_int(w, value);
 }
 
-static void write_value(struct json_writer *w, const struct memferry_value *value)
-{
-    switch (value->type) {
-    case MEMFERRY_VALUE_BOOL:
-        json_write_bool(w, value->as.boolean);
-        break;
-    case MEMFERRY_VALUE_INT:
-        json_write_int(w, value->as.integer);
-        break;
-    case MEMFERRY_VALUE_FLOAT:
-        json_write_double(w, value->as.floating);
-        break;
-    case MEMFERRY_VALUE_STRING:
-        write_string(w, value->as.string);
-        break;
-    case MEMFERRY_VALUE_LIST:
-        json_begin_array(w);
-        for (size_t i = 0; i < value->as.list.count; i++) {
-            write_value(w, &value->as.list.items[i]);
-        }
-        json_end_array(w);
-        break;
-    }
-}
-
 static void write_tags(struct json_writer *w, const struct memferry_memory *memory)
 {
     json_write_key(w, "tags");
@@ -220,7 +195,7 @@ static void write_set(struct json_writer *w, const struct memferry_memory *memor
     for (size_t i = 0; i < memory->prop_count; i++) {
         const struct memferry_prop *prop = &memory->props[i];
         json_write_key_sized(w, prop->name.data, prop->name.size);
-        write_value(w, &prop->value);
+        json_write_value(w, &prop->value);
     }
     json_end_object(w);
 }

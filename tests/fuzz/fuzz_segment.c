@@ -8,15 +8,13 @@
  */
 #include "broker/segment.h"
 #include "broker/segment_format.h"
+#include "tests/fuzz/must.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SEGMENT_BYTES (24 * SEGMENT_BLOCK)
 #define PAYLOAD_MAX   3000u
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum step {
     STEP_GROUP,   /* count, size of each */
@@ -39,14 +37,6 @@ struct building {
     size_t size, offset;
     uint64_t number, seq;
 };
-
-static void must(bool holds, const char *what)
-{
-    if (!holds) {
-        fprintf(stderr, "does not hold: %s\n", what);
-        abort();
-    }
-}
 
 static unsigned take(struct script *script)
 {

@@ -7,23 +7,12 @@
  */
 #include "client/wire/rpc.h"
 #include "client/wire/scan.h"
+#include "tests/fuzz/must.h"
 
 #include <jansson.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define ZONE_CHUNK_SIZE 4096
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool holds, const char *what)
-{
-    if (!holds) {
-        fprintf(stderr, "does not hold: %s\n", what);
-        abort();
-    }
-}
 
 static enum scan_status scan_in_pieces(const uint8_t *bytes, size_t size, size_t piece,
                                        size_t *ret_size, bool *ret_too_deep)

@@ -49,6 +49,23 @@ void fixture_deinit(struct fixture *fixture)
     assert_int_equal(system(command), 0);
 }
 
+int fixture_setup(void **state)
+{
+    struct fixture *fixture = malloc(sizeof *fixture);
+
+    assert_non_null(fixture);
+    fixture_init(fixture);
+    *state = fixture;
+    return 0;
+}
+
+int fixture_teardown(void **state)
+{
+    fixture_deinit(*state);
+    free(*state);
+    return 0;
+}
+
 void fixture_reopen(struct fixture *fixture)
 {
     fixture->reader = reader_close(fixture->reader);

@@ -21,6 +21,9 @@ struct fixture {
 
 void fixture_init(struct fixture *fixture);
 void fixture_deinit(struct fixture *fixture);
+/* The same for cmocka: the state is a struct fixture. */
+int fixture_setup(void **state);
+int fixture_teardown(void **state);
 void fixture_reopen(struct fixture *fixture);
 /* Opens the reader when it is first needed. */
 struct reader *fixture_reader(struct fixture *fixture);

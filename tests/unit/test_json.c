@@ -14,18 +14,6 @@
 
 static struct rpc_failure failure;
 
-static int zone_setup(void **state)
-{
-    *state = msgpack_zone_new(4096);
-    return *state == NULL ? -1 : 0;
-}
-
-static int zone_teardown(void **state)
-{
-    msgpack_zone_free(*state);
-    return 0;
-}
-
 static int parse(msgpack_zone *zone, const char *text, size_t size, msgpack_object *ret_object)
 {
     return json_to_msgpack(text, size, zone, ret_object, &failure);

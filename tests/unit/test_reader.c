@@ -14,22 +14,6 @@
 
 #include <cmocka.h>
 
-static int setup(void **state)
-{
-    struct fixture *fixture = malloc(sizeof *fixture);
-
-    fixture_init(fixture);
-    *state = fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture_deinit(*state);
-    free(*state);
-    return 0;
-}
-
 static const char *list(struct fixture *f, struct reader_filter filter)
 {
     struct error err = {0};
@@ -314,7 +298,7 @@ static void test_a_store_that_is_not_there_is_told(void **state)
     assert_null(reader);
 }
 
-#define READER_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define READER_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
 {

@@ -29,13 +29,6 @@ static int setup(void **state)
     return store_commit(fixture->store, &err);
 }
 
-static int teardown(void **state)
-{
-    fixture_deinit(*state);
-    free(*state);
-    return 0;
-}
-
 static void progress(struct fixture *f, uint64_t cursor, struct lane_row *rows, size_t count,
                      uint64_t delivered)
 {
@@ -447,7 +440,7 @@ static void test_dead_letters_page(void **state)
     assert_string_equal(fixture_json(f), "{'dead':[],'next':nil}");
 }
 
-#define LANE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define LANE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
 
 int main(void)
 {

@@ -14,18 +14,6 @@
 static struct rpc_request request;
 static struct rpc_failure failure;
 
-static int zone_setup(void **state)
-{
-    *state = msgpack_zone_new(4096);
-    return *state == NULL ? -1 : 0;
-}
-
-static int zone_teardown(void **state)
-{
-    msgpack_zone_free(*state);
-    return 0;
-}
-
 static void assert_text(const void *text, size_t size, const char *expected)
 {
     assert_int_equal(size, strlen(expected));

@@ -16,18 +16,6 @@
 static struct rpc_request request;
 static struct rpc_failure failure;
 
-static int zone_setup(void **state)
-{
-    *state = msgpack_zone_new(4096);
-    return *state == NULL ? -1 : 0;
-}
-
-static int zone_teardown(void **state)
-{
-    msgpack_zone_free(*state);
-    return 0;
-}
-
 static enum rpc_code decode(msgpack_zone *zone, const char *line)
 {
     return rpc_request_decode(WIRE_JSON, (const uint8_t *)line, strlen(line), zone, &request,

@@ -17,22 +17,6 @@
 
 #include <cmocka.h>
 
-static int setup(void **state)
-{
-    struct fixture *fixture = malloc(sizeof *fixture);
-
-    fixture_init(fixture);
-    *state = fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture_deinit(*state);
-    free(*state);
-    return 0;
-}
-
 static void assert_contains(const char *text, const char *part)
 {
     if (text == NULL || strstr(text, part) == NULL) {
@@ -643,7 +627,7 @@ static void test_the_same_journal_gives_the_same_store(void **state)
     fixture_deinit(&other);
 }
 
-#define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
 {

@@ -32,13 +32,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    fixture_deinit(*state);
-    free(*state);
-    return 0;
-}
-
 static void test_a_good_store_is_counted(void **state)
 {
     struct fixture *f = *state;
@@ -118,9 +111,10 @@ static void test_no_store_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_a_good_store_is_counted, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_each_kind_of_damage_is_found, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_a_file_that_is_overwritten_is_found, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_good_store_is_counted, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_each_kind_of_damage_is_found, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_a_file_that_is_overwritten_is_found, setup,
+                                        fixture_teardown),
         cmocka_unit_test(test_no_store_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,6 +22,19 @@ static inline size_t from_hex(const char *hex, uint8_t *out)
     return size;
 }
 
+/* For cmocka: the state is a zone. */
+static inline int zone_setup(void **state)
+{
+    *state = msgpack_zone_new(4096);
+    return *state == NULL ? -1 : 0;
+}
+
+static inline int zone_teardown(void **state)
+{
+    msgpack_zone_free(*state);
+    return 0;
+}
+
 /* Repeatable noise: xorshift. */
 static inline uint32_t noise(uint32_t *state)
 {
