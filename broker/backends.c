@@ -1,6 +1,7 @@
 /* backends.c - starts, finds, replaces and ends the lanes of the config. */
 #include "broker/backends.h"
 
+#include "broker/reader.h"
 #include "broker/util/container.h"
 
 #include <errno.h>

@@ -11,6 +11,8 @@
 #include "broker/places.h"
 #include "broker/store.h"
 
+#include <signal.h>
+
 struct broker {
     const struct options *options;
     struct log *log;
@@ -38,6 +40,7 @@ struct broker {
     struct backends_observer backends_observer;
     bool loop_made, running, stopping, peers_closed, backends_stopped;
     bool reload_wanted; /* came while lanes were ending */
+    sigset_t signals_before;
     int exit_code;
 };
 

@@ -8,6 +8,8 @@
 #include "broker/util/paths.h"
 
 #include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -94,6 +96,25 @@ static int open_store(struct broker *broker, struct error *err)
     return r != 0 ? r : replay_journal(broker->store, broker->journal, broker->log, err);
 }
 
+/* Signals are the loop's: no other thread's call is interrupted by one, because threads start with
+ * them blocked. */
+static int block_signals(struct broker *broker, struct error *err)
+{
+    sigset_t all;
+
+    (void)err;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &broker->signals_before);
+    return 0;
+}
+
+static int unblock_signals(struct broker *broker, struct error *err)
+{
+    (void)err;
+    pthread_sigmask(SIG_SETMASK, &broker->signals_before, NULL);
+    return 0;
+}
+
 static int start_threads(struct broker *broker, struct error *err)
 {
     const struct applier_options options = {0}; /* the defaults */
@@ -166,9 +187,10 @@ static const struct {
     int (*run)(struct broker *, struct error *);
     int exit_code; /* of a start that fails here */
 } steps[] = {
-    {load_config, EX_CONFIG},    {find_places, EX_CONFIG},  {start_loop, EX_OSERR},
-    {open_journal, EX_IOERR},    {open_store, EX_IOERR},    {start_threads, EX_OSERR},
-    {start_backends, EX_CONFIG}, {start_turning, EX_OSERR}, {start_listening, EX_CANTCREAT},
+    {load_config, EX_CONFIG},  {find_places, EX_CONFIG},        {start_loop, EX_OSERR},
+    {open_journal, EX_IOERR},  {open_store, EX_IOERR},          {block_signals, EX_OSERR},
+    {start_threads, EX_OSERR}, {start_backends, EX_CONFIG},     {unblock_signals, EX_OSERR},
+    {start_turning, EX_OSERR}, {start_listening, EX_CANTCREAT},
 };
 
 int broker_start(struct broker *broker, struct error *err)

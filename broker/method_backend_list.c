@@ -7,6 +7,7 @@
 #include "broker/methods.h"
 #include "broker/pack.h"
 #include "broker/params.h"
+#include "broker/util/clock.h"
 #include "broker/util/container.h"
 
 #include <stdlib.h>
@@ -18,12 +19,20 @@ struct list_query {
     struct lane_status lanes[];
 };
 
-static const char *health(const struct lane_status *lane)
+static const char *health(const struct lane_status *lane, const struct reader_lane *stored)
 {
-    if (lane->paused) {
+    if (stored->paused) {
         return "paused";
     }
     return lane->circuit == CIRCUIT_CLOSED ? "ok" : "down";
+}
+
+/* How long ago, at least 1; 0: never. */
+static int64_t age_ms(int64_t at_ms)
+{
+    int64_t age = clock_wall_ms() - at_ms;
+
+    return at_ms == 0 ? 0 : age > 0 ? age : 1;
 }
 
 static void pack_lane(msgpack_packer *packer, const struct lane_status *lane,
@@ -32,12 +41,12 @@ static void pack_lane(msgpack_packer *packer, const struct lane_status *lane,
     msgpack_pack_map(packer, 15);
     pack_text_member(packer, "name", lane->name);
     pack_text_member(packer, "plugin", lane->plugin);
-    pack_text_member(packer, "health", health(lane));
+    pack_text_member(packer, "health", health(lane, stored));
     pack_text_member(packer, "circuit", circuit_name(lane->circuit));
-    pack_bool_member(packer, "paused", lane->paused);
+    pack_bool_member(packer, "paused", stored->paused);
     pack_uint_member(packer, "cursor", stored->cursor);
     pack_uint_member(packer, "pending", stored->pending);
-    pack_time_member(packer, "oldest_pending_ms", stored->oldest_pending_ms);
+    pack_time_member(packer, "oldest_pending_ms", age_ms(stored->oldest_pending_ms));
     pack_uint_member(packer, "deferred", stored->deferred);
     pack_uint_member(packer, "dead", stored->dead);
     pack_uint_member(packer, "delivered", stored->delivered);

@@ -55,6 +55,13 @@ struct peer_handler {
     void (*all_closed)(struct peer_handler *);
 };
 
+/* A peer's reads that wait for the reader thread, and its place in the round (query.c). */
+struct query;
+struct read_round {
+    struct query *head, *tail;
+    struct read_round *next;
+};
+
 struct peer {
     uv_pipe_t pipe;
     struct peers *set;
@@ -78,6 +85,7 @@ struct peer {
     size_t in_size, in_capacity;
     struct msgpack_scan msgpack_scan;
     struct json_scan json_scan;
+    struct read_round reads;
     unsigned calls;
     size_t call_bytes;
     /* output */

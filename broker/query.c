@@ -1,7 +1,6 @@
 /* query.c - holds reads until they may see what they must, and runs them in the reader thread. */
 #include "broker/query.h"
 
-#include "broker/peer.h"
 #include "broker/util/container.h"
 
 #include <errno.h>
@@ -40,10 +39,8 @@ static void *reader_main(void *arg)
 
 /* ---- in the loop ---- */
 
-static void finished(struct note *note)
+static void end_query(struct query *query)
 {
-    struct query *query = container_of(note, struct query, note);
-
     query->queries->in_flight--;
     query->done(query);
 }
@@ -61,6 +58,87 @@ static void hand_over(struct queries *queries, struct query *query)
     pthread_cond_signal(&queries->wake);
     pthread_mutex_unlock(&queries->lock);
 }
+
+/* ---- turns ---- */
+
+static struct read_round *round_of(struct queries *queries, const struct query *query)
+{
+    return query->call != NULL ? &query->call->peer->reads : &queries->own;
+}
+
+static void join_round(struct queries *queries, struct read_round *round)
+{
+    round->next = NULL;
+    if (queries->round_tail != NULL) {
+        queries->round_tail->next = round;
+    } else {
+        queries->round_head = round;
+    }
+    queries->round_tail = round;
+}
+
+static void wait_turn(struct queries *queries, struct query *query)
+{
+    struct read_round *round = round_of(queries, query);
+
+    query->next = NULL;
+    if (round->tail != NULL) {
+        round->tail->next = query;
+    } else {
+        round->head = query;
+        join_round(queries, round);
+    }
+    round->tail = query;
+}
+
+/* The query whose turn it is; its peer goes to the end of the round if it has more. */
+static struct query *next_turn(struct queries *queries)
+{
+    struct read_round *round = queries->round_head;
+
+    if (round == NULL) {
+        return NULL;
+    }
+    queries->round_head = round->next;
+    if (queries->round_head == NULL) {
+        queries->round_tail = NULL;
+    }
+    struct query *query = round->head;
+    round->head = query->next;
+    if (round->head == NULL) {
+        round->tail = NULL;
+    } else {
+        join_round(queries, round);
+    }
+    return query;
+}
+
+static void fill_reader(struct queries *queries)
+{
+    struct query *query;
+
+    while (queries->running < QUERY_AHEAD && (query = next_turn(queries)) != NULL) {
+        query->abandoned = query->call != NULL && !query->call->peer->connected;
+        if (query->abandoned) {
+            end_query(query);
+        } else {
+            queries->running++;
+            hand_over(queries, query);
+        }
+    }
+}
+
+static void finished(struct note *note)
+{
+    struct query *query = container_of(note, struct query, note);
+    struct queries *queries = query->queries;
+
+    queries->running--;
+    end_query(query);
+    fill_reader(queries);
+}
+
+/* ---- holding ---- */
 
 static struct query *pop_held(struct queries *queries)
 {
@@ -94,7 +172,7 @@ static void hold_cb(uv_timer_t *timer)
     while (queries->held_head != NULL && queries->held_head->deadline_ms <= now_ms) {
         struct query *query = pop_held(queries);
         query->timed_out = true;
-        finished(&query->note);
+        end_query(query);
     }
     arm_timer(queries);
 }
@@ -103,8 +181,9 @@ void queries_applied(struct queries *queries, uint64_t applied_seq)
 {
     queries->applied_seq = applied_seq;
     while (queries->held_head != NULL && queries->held_head->need_seq <= applied_seq) {
-        hand_over(queries, pop_held(queries));
+        wait_turn(queries, pop_held(queries));
     }
+    fill_reader(queries);
 }
 
 void queries_submit(struct queries *queries, struct query *query, uint64_t need_seq)
@@ -116,7 +195,8 @@ void queries_submit(struct queries *queries, struct query *query, uint64_t need_
     msgpack_sbuffer_init(&query->result);
     queries->in_flight++;
     if (need_seq <= queries->applied_seq) {
-        hand_over(queries, query);
+        wait_turn(queries, query);
+        fill_reader(queries);
         return;
     }
     query->deadline_ms = uv_now(queries->loop) + QUERY_HOLD_MS;
@@ -133,7 +213,9 @@ void query_answer(struct query *query)
 {
     struct call *call = query->call;
 
-    if (query->timed_out) {
+    if (query->abandoned) {
+        call_fail(call, RPC_UNAVAILABLE, "the connection is gone");
+    } else if (query->timed_out) {
         call_fail_busy(call, 1000,
                        "the store is %d ms behind the journal; the memory is safe, read it later",
                        QUERY_HOLD_MS);

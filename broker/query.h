@@ -2,7 +2,9 @@
  * query.h - the reader thread: answers calls that only read, from a connection of its own.
  *
  * Happy path: queries_submit holds a query in the loop until the store has applied all that had its
- * receipt when the query came; then the reader thread runs it, and `done` is called in the loop.
+ * receipt when the query came; then it waits for its peer's turn, the reader thread runs it, and
+ * `done` is called in the loop. Peers take turns, one query each, so that nobody waits behind
+ * another's thousand; what a peer that is gone had asked is not run.
  *
  * Failure modes: what is held for longer than QUERY_HOLD_MS is answered busy. A query's own failure
  * comes back in status and err. Bounded by the peers' windows: each query belongs to a call, or is
@@ -13,6 +15,7 @@
 
 #include "broker/call.h"
 #include "broker/mailbox.h"
+#include "broker/peer.h"
 #include "broker/reader.h"
 #include "broker/util/error.h"
 
@@ -20,6 +23,7 @@
 #include <stdbool.h>
 
 #define QUERY_HOLD_MS 5000
+#define QUERY_AHEAD   8 /* handed to the reader thread at once; the rest keep their turns */
 
 /* Embedded by each kind of query. */
 struct query {
@@ -33,6 +37,7 @@ struct query {
     /* In the loop: answers the call and frees what embeds the query. */
     void (*done)(struct query *);
     bool timed_out; /* held for too long: it was not run */
+    bool abandoned; /* its peer was gone: it was not run */
     int status;
     msgpack_sbuffer result;
     struct error err;
@@ -46,6 +51,9 @@ struct queries {
     struct query *held_head, *held_tail; /* in the loop */
     uint64_t applied_seq;
     size_t in_flight;
+    struct read_round own; /* of queries that are no call's */
+    struct read_round *round_head, *round_tail;
+    unsigned running;
     /* between the threads */
     pthread_t thread;
     bool started;

@@ -19,11 +19,10 @@ int backends_print(struct cli *cli, const struct memferry_node *backends)
     table_init(&table, headings, 9);
     for (size_t i = 0; i < memferry_node_count(backends); i++) {
         const struct memferry_node *backend = memferry_node_at(backends, i);
-        int64_t oldest = field_int(backend, "oldest_pending_ms");
+        int64_t oldest_ms = field_int(backend, "oldest_pending_ms");
         char age[TIME_TEXT_SIZE] = "";
-        if (oldest != 0) {
-            int64_t now = time_now_ms();
-            duration_text(now > oldest ? now - oldest : 0, age);
+        if (oldest_ms != 0) {
+            duration_text(oldest_ms, age);
         }
         table_text(&table, field_text(backend, "name"));
         table_text(&table, field_text(backend, "plugin"));
