@@ -13,6 +13,7 @@ import uuid
 
 import pytest
 
+import harness
 from harness import die_with_parent, dump
 from load import KEEP, Load, check_order, check_receipts, remove_store
 from wire import until
@@ -229,8 +230,8 @@ def test_receipt_comes_after_the_sync(make_broker):
 def test_start_syncs_the_directories_it_found(make_broker):
     """Who made them may have been killed before that; a power cut would take what lies in them."""
     strace = shutil.which("strace")
-    if strace is None:
-        pytest.skip("strace is not installed")
+    if strace is None or harness.sanitized():  # a leak check does not work under strace
+        pytest.skip("strace is not installed, or the broker is sanitized")
     broker = make_broker()
     broker.kill()
     trace = broker.root / "trace"
