@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+__attribute__((unused)) /* with NDEBUG */
 static const bool state_moves[4][4] = {
     [PEER_OPEN] = {[PEER_HALF] = true, [PEER_DRAINING] = true, [PEER_CLOSING] = true},
     [PEER_HALF] = {[PEER_DRAINING] = true, [PEER_CLOSING] = true},
