@@ -51,7 +51,7 @@ struct applier_observer {
 
 struct applier_options {
     unsigned retry_full_ms;    /* 0: 1000. How soon a full disk is tried again */
-    uint64_t checkpoint_bytes; /* 0: 16 MiB of WAL */
+    uint64_t checkpoint_bytes; /* 0: 64 MiB of WAL */
 };
 
 struct applier;

@@ -165,8 +165,8 @@ static void throttle(struct writes *writes)
 {
     bool over = writes->in_flight >= WRITES_UNAPPLIED_MAX ||
                 writes->in_flight_bytes >= WRITES_UNAPPLIED_BYTES_MAX;
-    bool under = writes->in_flight < WRITES_UNAPPLIED_MAX / 2 &&
-                 writes->in_flight_bytes < WRITES_UNAPPLIED_BYTES_MAX / 2;
+    bool under = writes->in_flight < WRITES_UNAPPLIED_MAX / 10 * 9 &&
+                 writes->in_flight_bytes < WRITES_UNAPPLIED_BYTES_MAX / 10 * 9;
 
     if (store_is_full(writes)) { /* what comes is refused, and must be read for that */
         over = false;
