@@ -9,7 +9,8 @@
  *
  * Failure modes: a full journal or store answers storage_full; a failed one answers storage_failed
  * and calls on_failed once. At WRITES_UNAPPLIED_MAX events, or bytes, that are on their way to
- * the store (one request can bring 10,000), peers that write are not read until a tenth of it is applied.
+ * the store (one request can bring 10,000), peers that write are not read until a tenth of it is
+ * applied.
  * With a full store nobody is held up: what comes is refused at once.
  */
 #ifndef MEMFERRY_WRITES_H
