@@ -145,7 +145,7 @@ def test_lost_store_is_not_replaced_by_an_empty_one(make_broker):
     broker = make_broker("[journal]\nsegment_size = 1M\n")
     content = "x" * 100000
     with broker.client() as client:
-        for n in range(8):
+        for n in range(20):  # more than the store takes between two checkpoints
             client.many([("memory.put", {"id": f"{n}-{k}", "content": content})
                          for k in range(40)])
         until(lambda: client.call("stats")["journal"].get("first_seq", 1) > 1,
