@@ -108,12 +108,34 @@ static int load_plugin(const struct backends_options *options, const struct conf
     return r;
 }
 
+/* A pause outlives lane and process: the first receipt must tell of it, before the lane can. */
+static int read_paused(const struct backends *backends, const char *name, bool *ret_paused,
+                       struct error *err)
+{
+    struct reader_lane stored = {0};
+    struct reader *reader = NULL;
+    int r = reader_open(&reader, backends->options.store_path, err);
+
+    if (r == 0) {
+        r = reader_lane(reader, name, &stored, err);
+    }
+    reader_close(reader);
+    *ret_paused = stored.paused;
+    return r;
+}
+
 static int start_lane(struct backends *backends, const struct config *config,
                       struct config_backend *wanted, struct error *err)
 {
     struct backend *backend = &backends->items[backends->count];
     struct plugin *plugin = NULL;
-    int r = load_plugin(&backends->options, config, wanted, backends->log, &plugin, err);
+    bool paused;
+    int r = read_paused(backends, wanted->name, &paused, err);
+
+    if (r != 0) {
+        return r;
+    }
+    r = load_plugin(&backends->options, config, wanted, backends->log, &plugin, err);
 
     if (r != 0) {
         return r;
@@ -122,8 +144,9 @@ static int start_lane(struct backends *backends, const struct config *config,
                                          .store_path = backends->options.store_path,
                                          .batch = wanted->batch > 0 ? wanted->batch
                                                                     : plugin_batch(plugin),
-                                         .max_age_ms = wanted->max_age_ms};
-    *backend = (struct backend){.config = wanted, .name = wanted->name};
+                                         .max_age_ms = wanted->max_age_ms,
+                                         .paused = paused};
+    *backend = (struct backend){.config = wanted, .name = wanted->name, .paused = paused};
     r = lane_start(&backend->lane, &options, plugin, backends->applier, &backends->lane_observer,
                    backends->log, err);
     if (r != 0) {

@@ -59,6 +59,7 @@ struct lane_options {
     int64_t max_age_ms;                      /* 0: never */
     uint32_t backoff_min_ms, backoff_max_ms; /* 0: 1 s, 10 min */
     uint64_t seed;                           /* of the jitter; 0: by chance. For tests */
+    bool paused;      /* as the store has it: told until the lane has read it itself */
     uint32_t join_ms; /* how long lane_join waits for a plugin's call to end; 0: 10 s */
 };
 
