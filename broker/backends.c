@@ -69,9 +69,9 @@ static void lane_superseded(struct lane_observer *observer, const char *lane, co
     mailbox_post(said->backends->mailbox, &said->note);
 }
 
-int backends_init(struct backends *backends, uv_loop_t *loop, struct mailbox *mailbox,
-                  struct applier *applier, const struct backends_options *options,
-                  struct backends_observer *observer, struct log *log)
+void backends_init(struct backends *backends, uv_loop_t *loop, struct mailbox *mailbox,
+                   struct applier *applier, const struct backends_options *options,
+                   struct backends_observer *observer, struct log *log)
 {
     *backends = (struct backends){.options = *options,
                                   .loop = loop,
@@ -81,7 +81,6 @@ int backends_init(struct backends *backends, uv_loop_t *loop, struct mailbox *ma
                                   .log = log,
                                   .lane_observer = {lane_changed, lane_superseded},
                                   .changed_note = {.read = changed_read}};
-    return 0;
 }
 
 /* ---- start ---- */
@@ -298,32 +297,11 @@ static void end_lane(struct backends *backends, size_t i)
     uv_queue_work(backends->loop, &ending->work, join_cb, joined_cb);
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return (a == NULL || b == NULL) ? a == b : strcmp(a, b) == 0;
-}
-
-static bool same_backend(const struct config_backend *a, const struct config_backend *b)
-{
-    if (!same_text(a->name, b->name) || !same_text(a->plugin, b->plugin) || a->batch != b->batch ||
-        a->max_age_ms != b->max_age_ms || a->wait_embedding_ms != b->wait_embedding_ms ||
-        a->option_count != b->option_count) {
-        return false;
-    }
-    for (size_t i = 0; i < a->option_count; i++) {
-        if (!same_text(a->options[i].key, b->options[i].key) ||
-            !same_text(a->options[i].value, b->options[i].value)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static struct config_backend *find_same(const struct config *config,
                                         const struct config_backend *wanted)
 {
     for (size_t i = 0; i < config->backend_count; i++) {
-        if (same_backend(&config->backends[i], wanted)) {
+        if (config_same_backend(&config->backends[i], wanted)) {
             return &config->backends[i];
         }
     }

@@ -65,9 +65,9 @@ struct backends {
     uint64_t applied_seq;
 };
 
-int backends_init(struct backends *backends, uv_loop_t *loop, struct mailbox *mailbox,
-                  struct applier *applier, const struct backends_options *options,
-                  struct backends_observer *observer, struct log *log);
+void backends_init(struct backends *backends, uv_loop_t *loop, struct mailbox *mailbox,
+                   struct applier *applier, const struct backends_options *options,
+                   struct backends_observer *observer, struct log *log);
 /* Starts a lane for each backend of the config, which is borrowed as long as it is in force. */
 int backends_load(struct backends *backends, const struct config *config, uint64_t applied_seq,
                   struct error *err);

@@ -151,19 +151,6 @@ static void interrupt_cb(uv_signal_t *signal, int number)
     broker_stop(container_of(signal, struct broker, interrupt), EX_OK);
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return (a == NULL || b == NULL) ? a == b : strcmp(a, b) == 0;
-}
-
-static bool needs_restart(const struct config *a, const struct config *b)
-{
-    return !same_text(a->socket, b->socket) || !same_text(a->state_dir, b->state_dir) ||
-           a->dims != b->dims || a->max_peers != b->max_peers ||
-           a->segment_bytes != b->segment_bytes || a->gather_us != b->gather_us ||
-           a->keep_segments != b->keep_segments;
-}
-
 static void reload(struct broker *broker)
 {
     struct config *config = NULL;
@@ -184,7 +171,7 @@ static void reload(struct broker *broker)
         config_free(config);
         return;
     }
-    if (needs_restart(broker->config, config)) {
+    if (config_needs_restart(broker->config, config)) {
         log_write(broker->log, LOG_LEVEL_WARNING, "config-restart",
                   "some changes in [broker] or [journal] need a restart to be in force");
         config->dims = broker->config->dims;

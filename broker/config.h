@@ -70,6 +70,11 @@ struct config {
 int config_load(struct config **ret, const char *file, struct error *err);
 struct config *config_free(struct config *config);
 
+/* Whether a lane made for one would be the same made for the other; lines don't count. */
+bool config_same_backend(const struct config_backend *a, const struct config_backend *b);
+/* Whether they differ in what is in force only after a restart. */
+bool config_needs_restart(const struct config *a, const struct config *b);
+
 /* "30s", "10m" → ms; "16M" → bytes; "yes" → true. -EINVAL, and *ret left alone. Shared with the
  * plugin loader. */
 int config_parse_duration(const char *text, int64_t *ret_ms);
