@@ -107,7 +107,7 @@ static bool read_op(struct unpack *in, enum event_op *ret_op)
 {
     uint64_t op;
 
-    if (!unpack_uint(in, &op) || op < EVENT_PUT || op > EVENT_STATEMENT) {
+    if (!unpack_uint(in, &op) || op < EVENT_PUT || op > EVENT_PURGE) {
         return false;
     }
     *ret_op = (enum event_op)op;
@@ -182,11 +182,15 @@ static bool is_complete(const struct event *event)
     case EVENT_DELETE:
     case EVENT_RESTORE:
     case EVENT_EMBED:
+    case EVENT_IMPORT:
+    case EVENT_PURGE:
         return event->memory_id.size > 0;
     case EVENT_SESSION_BEGIN:
     case EVENT_SESSION_END:
         return event->session_id.size > 0;
     case EVENT_STATEMENT:
+    case EVENT_ALERT:
+    case EVENT_ALERT_ACK:
         return true;
     default: /* no op at all */
         return false;
@@ -224,6 +228,14 @@ const char *event_op_name(enum event_op op)
         return "session_end";
     case EVENT_STATEMENT:
         return "statement";
+    case EVENT_ALERT:
+        return "alert";
+    case EVENT_ALERT_ACK:
+        return "alert_ack";
+    case EVENT_IMPORT:
+        return "import";
+    case EVENT_PURGE:
+        return "purge";
     }
     return "unknown";
 }

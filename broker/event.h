@@ -14,12 +14,15 @@
 enum event_op {
     EVENT_PUT = 1,
     EVENT_DELETE = 2,
-    EVENT_RESTORE =
-        3, /* reserved: restore, embed, sessions and statements come with their issues */
+    EVENT_RESTORE = 3,
     EVENT_EMBED = 4,
     EVENT_SESSION_BEGIN = 5,
     EVENT_SESSION_END = 6,
-    EVENT_STATEMENT = 7
+    EVENT_STATEMENT = 7,
+    EVENT_ALERT = 8,
+    EVENT_ALERT_ACK = 9,
+    EVENT_IMPORT = 10,
+    EVENT_PURGE = 11
 };
 
 struct event_text {

@@ -48,6 +48,8 @@ static const char *const migrations[] = {
     " attempts INTEGER NOT NULL, version INTEGER NOT NULL, reason TEXT, dead INTEGER NOT NULL,"
     " at_ms INTEGER NOT NULL, PRIMARY KEY(lane, memory_id)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX deferred_due ON deferred(lane, dead, due_ms);",
+    /* 2 */
+    "",
 };
 
 #define SCHEMA_VERSION ((int64_t)(sizeof migrations / sizeof migrations[0]))

@@ -145,7 +145,7 @@ static void test_what_a_newer_broker_wrote_is_refused(void **state)
 {
     (void)state;
     assert_refused("\x83\x01\x02\x03\xa1m\x0a\x01", 8);     /* key 10 */
-    assert_refused("\x82\x01\x08\x03\xa1m", 6);             /* op 8 */
+    assert_refused("\x82\x01\x64\x03\xa1m", 6);             /* op 100 */
     assert_refused("\x82\x01\x00\x03\xa1m", 6);             /* op 0 */
     assert_refused("\x83\x01\x02\x03\xa1m\x03\xa1n", 9);    /* a key twice */
     assert_refused("\x81\x01\x02", 3);                      /* a delete of nothing */
