@@ -69,6 +69,40 @@ static void lane_superseded(struct lane_observer *observer, const char *lane, co
     mailbox_post(said->backends->mailbox, &said->note);
 }
 
+struct trouble_note {
+    struct note note;
+    struct backends *backends;
+    enum lane_trouble trouble;
+    char backend[65];
+    char why[512];
+};
+
+static void trouble_read(struct note *note)
+{
+    struct trouble_note *said = container_of(note, struct trouble_note, note);
+    struct backends_observer *observer = said->backends->observer;
+
+    observer->trouble(observer, said->backend, said->trouble, said->why);
+    free(said);
+}
+
+/* Without memory the log has it, and nobody else. */
+static void lane_trouble(struct lane_observer *observer, const char *lane,
+                         enum lane_trouble trouble, const char *why)
+{
+    struct trouble_note *said = calloc(1, sizeof *said);
+
+    if (said == NULL) {
+        return;
+    }
+    said->note.read = trouble_read;
+    said->backends = container_of(observer, struct backends, lane_observer);
+    said->trouble = trouble;
+    snprintf(said->backend, sizeof said->backend, "%s", lane);
+    snprintf(said->why, sizeof said->why, "%s", why);
+    mailbox_post(said->backends->mailbox, &said->note);
+}
+
 void backends_init(struct backends *backends, uv_loop_t *loop, struct mailbox *mailbox,
                    struct applier *applier, const struct backends_options *options,
                    struct backends_observer *observer, struct log *log)
@@ -79,7 +113,7 @@ void backends_init(struct backends *backends, uv_loop_t *loop, struct mailbox *m
                                   .applier = applier,
                                   .observer = observer,
                                   .log = log,
-                                  .lane_observer = {lane_changed, lane_superseded},
+                                  .lane_observer = {lane_changed, lane_superseded, lane_trouble},
                                   .changed_note = {.read = changed_read}};
 }
 

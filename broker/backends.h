@@ -38,6 +38,8 @@ struct backends_observer {
     void (*changed)(struct backends_observer *);
     void (*superseded)(struct backends_observer *, const char *backend, const char *memory_id,
                        uint64_t seq);
+    void (*trouble)(struct backends_observer *, const char *backend, enum lane_trouble trouble,
+                    const char *why);
     /* After backends_stop: all lanes have ended. */
     void (*stopped)(struct backends_observer *);
 };

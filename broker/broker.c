@@ -137,6 +137,15 @@ static void backends_superseded(struct backends_observer *observer, const char *
     waits_superseded(&broker->waits, backend, memory_id, seq);
 }
 
+static void backends_trouble(struct backends_observer *observer, const char *backend,
+                             enum lane_trouble trouble, const char *why)
+{
+    (void)observer; /* raised as an alert */
+    (void)backend;
+    (void)trouble;
+    (void)why;
+}
+
 /* ---- signals and turns ---- */
 
 static void term_cb(uv_signal_t *signal, int number)
@@ -241,8 +250,8 @@ static struct broker *broker_new(const struct options *options, struct log *log)
     broker->stats.started_ms = clock_wall_ms();
     broker->peer_handler = (struct peer_handler){request_came, peer_closed, peers_all_closed};
     broker->writes_observer = (struct writes_observer){writes_failed, writes_applied};
-    broker->backends_observer =
-        (struct backends_observer){backends_changed, backends_superseded, backends_all_stopped};
+    broker->backends_observer = (struct backends_observer){backends_changed, backends_superseded,
+                                                           backends_trouble, backends_all_stopped};
     broker->services = (struct services){.peers = &broker->peers,
                                          .writes = &broker->writes,
                                          .queries = &broker->queries,

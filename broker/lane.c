@@ -29,6 +29,7 @@ static struct lane *lane_free(struct lane *lane)
     }
     assert(lane->instance == NULL && lane->reader == NULL);
     delivery_free(lane->delivery);
+    lane_room_deinit(&lane->room);
     plugin_unload(lane->plugin);
     pthread_cond_destroy(&lane->woken);
     pthread_mutex_destroy(&lane->mutex);
@@ -77,6 +78,7 @@ static struct lane *lane_new(const struct lane_options *options, struct plugin *
     lane->table = plugin_table(plugin);
     take_options(lane, options);
     lane->store_path = strdup(options->store_path);
+    lane->feed = lane_feed_of(lane->table);
     lane->delivery = delivery_new(lane->batch);
     circuit_init(&lane->circuit, clock_monotonic_ms());
     lane->has_deferred = true;
@@ -84,7 +86,11 @@ static struct lane *lane_new(const struct lane_options *options, struct plugin *
     lane->status.circuit = lane->circuit.circuit;
     snprintf(lane->status.name, sizeof lane->status.name, "%s", lane->name);
     snprintf(lane->status.plugin, sizeof lane->status.plugin, "%s", lane->table->name);
-    return lane->store_path == NULL || lane->delivery == NULL ? lane_free(lane) : lane;
+    if (lane->store_path == NULL || lane->delivery == NULL ||
+        lane_room_init(&lane->room, lane->feed, lane->batch) < 0) {
+        return lane_free(lane);
+    }
+    return lane;
 }
 
 /* Signals are the loop's: a plugin's calls are not interrupted by them. */
@@ -116,13 +122,6 @@ int lane_start(struct lane **ret, const struct lane_options *options, struct plu
     lane->applier = applier;
     lane->observer = observer;
     lane->log = log;
-    if (lane->table->deliver == NULL) {
-        error_set(err, -ENOTSUP,
-                  "Backend %s: the plugin %s takes no memories (it has no deliver function).",
-                  lane->name, lane->table->name);
-        lane_free(lane);
-        return -ENOTSUP;
-    }
     int status = start_thread(lane);
     if (status != 0) {
         error_set_errno(err, status, "Backend %s: its thread cannot be started", lane->name);

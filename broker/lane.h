@@ -27,6 +27,12 @@
 enum circuit { CIRCUIT_CLOSED = 0, CIRCUIT_OPEN, CIRCUIT_PROBING };
 const char *circuit_name(enum circuit circuit); /* closed, open, probing */
 
+/* What somebody should look at. */
+enum lane_trouble {
+    LANE_TROUBLE_REJECTS = 1, /* so many in a row were refused: the backend is taken to be wrong */
+    LANE_TROUBLE_GONE         /* the backend is gone for good: its lane has paused itself */
+};
+
 /* Called from the lane's or the store's thread; must not block. */
 struct lane_observer {
     /* Something that lane_status or a reader would tell differently: after a batch's transaction, a
@@ -35,6 +41,8 @@ struct lane_observer {
     /* Memories of the last batch whose state lost to a newer one at the backend. */
     void (*superseded)(struct lane_observer *, const char *lane, const char *memory_id,
                        uint64_t seq);
+    void (*trouble)(struct lane_observer *, const char *lane, enum lane_trouble trouble,
+                    const char *why);
 };
 
 struct lane_status {

@@ -29,16 +29,14 @@ static void set_look(struct lane *lane, enum lane_source source, bool look)
 static int read_deferred(struct lane *lane, struct reader_batch **ret, struct error *err)
 {
     int64_t now_ms = clock_wall_ms();
-    int status = reader_batch_due(lane->reader, lane->name, now_ms, lane->batch, lane->batch_bytes,
-                                  ret, &lane->next_due_ms, err);
+    int status = lane->feed->read_due(lane, now_ms, ret, err);
 
     if (status != 0) {
         return status;
     }
     if (reader_batch_count(*ret) == 0 && lane->next_due_ms > now_ms + DUE_HORIZON_MS) {
         reader_batch_free(*ret);
-        status = reader_batch_due(lane->reader, lane->name, lane->next_due_ms, lane->batch,
-                                  lane->batch_bytes, ret, &lane->next_due_ms, err);
+        status = lane->feed->read_due(lane, lane->next_due_ms, ret, err);
     }
     if (status == 0) {
         lane->has_deferred = reader_batch_count(*ret) > 0 || lane->next_due_ms != 0;
@@ -56,8 +54,7 @@ static int read_batch(struct lane *lane, enum lane_source source, struct reader_
     if (source == LANE_SOURCE_DEFERRED) {
         status = read_deferred(lane, ret, err);
     } else {
-        status = reader_batch_after(lane->reader, lane->name, lane->cursor, lane->batch,
-                                    lane->batch_bytes, ret, err);
+        status = lane->feed->read_events(lane, ret, err);
     }
     if (status != 0) {
         set_look(lane, source, true);
@@ -65,13 +62,13 @@ static int read_batch(struct lane *lane, enum lane_source source, struct reader_
     return status;
 }
 
-static void sink_deliver(struct delivery_sink *sink, const struct memferry_memory *memories,
-                         size_t n, struct memferry_outcome *outcomes)
+static void sink_deliver(struct delivery_sink *sink, const uint32_t *which, size_t n,
+                         struct memferry_outcome *outcomes)
 {
     struct lane *lane = container_of(sink, struct lane, sink);
 
     if (lane_enter_call(lane, LANE_CALL_WORK)) { /* else: all are left, and the wish says why */
-        lane->table->deliver(instance_self(lane->instance), memories, n, outcomes);
+        lane->feed->call(lane, which, n, outcomes);
         lane_leave_call(lane);
     }
 }
@@ -90,7 +87,7 @@ static enum delivery_wish sink_wish(struct delivery_sink *sink)
 
 /* A streak of new memories looks like the backend; deferred ones back off by themselves, and the
  * circuit must not grow slow for new ones on their account. */
-static void judge_backend(struct lane *lane, enum lane_source source)
+static int judge_backend(struct lane *lane, enum lane_source source, struct error *err)
 {
     struct delivery *delivery = lane->delivery;
     enum circuit_cause streak = source == LANE_SOURCE_EVENTS ? CIRCUIT_BACKEND : CIRCUIT_RECORDS;
@@ -98,22 +95,27 @@ static void judge_backend(struct lane *lane, enum lane_source source)
     switch (delivery->end) {
     case DELIVERY_COMPLETE:
     case DELIVERY_HELD:
-        return;
+        return 0;
     case DELIVERY_BACKEND:
         lane_trip(lane, CIRCUIT_BACKEND, delivery->retry_after_ms, delivery->why.text);
-        return;
+        return 0;
+    case DELIVERY_GONE:
+        return lane_give_up(lane, delivery->why.text, err);
     case DELIVERY_RETRIES:
         streak_clear(&delivery->retries);
         lane_trip(lane, streak, 0, delivery->why.text);
-        return;
+        return 0;
     case DELIVERY_REJECTS:
         streak_clear(&delivery->rejects);
         log_write(lane->log, LOG_LEVEL_WARNING, "lane-rejected-in-a-row",
                   "Backend %s: %s. They are not dead letters but deferred: look at the backend.",
                   lane->name, delivery->why.text);
+        lane->observer->trouble(lane->observer, lane->name, LANE_TROUBLE_REJECTS,
+                                delivery->why.text);
         lane_trip(lane, streak, 0, delivery->why.text);
-        return;
+        return 0;
     }
+    return 0;
 }
 
 static int deliver(struct lane *lane, enum lane_source source, const struct reader_batch *batch,
@@ -121,14 +123,18 @@ static int deliver(struct lane *lane, enum lane_source source, const struct read
 {
     assert(lane->circuit.circuit == CIRCUIT_CLOSED && lane->instance != NULL);
     lane->sink = (struct delivery_sink){.deliver = sink_deliver, .wish = sink_wish};
-    delivery_run(lane->delivery, &lane->sink, reader_batch_memories(batch),
-                 reader_batch_items(batch), reader_batch_count(batch));
+    lane->carried = batch;
+    delivery_run(lane->delivery, &lane->sink, reader_batch_items(batch), reader_batch_count(batch));
     if (lane->delivery->done > 0) {
         circuit_delivered(&lane->circuit);
     }
-    int status = lane_record(lane, source, batch, err);
-    judge_backend(lane, source);
-    return status;
+    int status = lane->feed->settle != NULL ? lane->feed->settle(lane, err) : 0;
+    lane->carried = NULL;
+    if (status == 0) {
+        status = lane_record(lane, source, batch, err);
+    }
+    int judged = judge_backend(lane, source, err);
+    return status != 0 ? status : judged;
 }
 
 int lane_deliver_batch(struct lane *lane, enum lane_source source, struct error *err)

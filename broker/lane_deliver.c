@@ -27,10 +27,8 @@ struct delivery *delivery_new(size_t capacity)
     delivery->capacity = capacity;
     delivery->results = calloc(capacity, sizeof *delivery->results);
     delivery->order = calloc(capacity, sizeof *delivery->order);
-    delivery->part = calloc(capacity, sizeof *delivery->part);
     delivery->outcomes = calloc(capacity, sizeof *delivery->outcomes);
-    if (delivery->results == NULL || delivery->order == NULL || delivery->part == NULL ||
-        delivery->outcomes == NULL) {
+    if (delivery->results == NULL || delivery->order == NULL || delivery->outcomes == NULL) {
         return delivery_free(delivery);
     }
     return delivery;
@@ -41,7 +39,6 @@ struct delivery *delivery_free(struct delivery *delivery)
     if (delivery != NULL) {
         free(delivery->results);
         free(delivery->order);
-        free(delivery->part);
         free(delivery->outcomes);
         free(delivery);
     }
@@ -56,6 +53,11 @@ uint32_t delivery_attempts(const struct delivery *delivery, size_t i)
     return before < UINT32_MAX ? before + 1 : before;
 }
 
+static bool blames_backend(const struct memferry_outcome *outcome)
+{
+    return outcome->blame == MEMFERRY_BLAME_BACKEND || outcome->blame == MEMFERRY_BLAME_GONE;
+}
+
 /* An outcome that is none, or blames the backend for what it says is final, is a RETRY. */
 static void normalise(struct memferry_outcome *outcome)
 {
@@ -68,7 +70,7 @@ static void normalise(struct memferry_outcome *outcome)
         outcome->verdict = MEMFERRY_RETRY;
         outcome->blame = MEMFERRY_BLAME_RECORD;
         fallback = "The plugin gave no answer for this memory.";
-    } else if (outcome->blame == MEMFERRY_BLAME_BACKEND) {
+    } else if (blames_backend(outcome)) {
         outcome->verdict = MEMFERRY_RETRY;
     } else if (outcome->blame != MEMFERRY_BLAME_BATCH) {
         outcome->blame = MEMFERRY_BLAME_RECORD;
@@ -84,7 +86,7 @@ static bool is_batch_blamed(const struct memferry_outcome *outcome)
 /* What a call says as a whole, before the single memories are looked at. */
 struct call_summary {
     size_t done, batch_blamed;
-    const struct memferry_outcome *backend; /* the first that blames the backend */
+    const struct memferry_outcome *backend; /* the first that blames the backend, or says most */
     uint32_t retry_after_ms;                /* the longest that the backend asked for */
     bool cancelled;
 };
@@ -99,10 +101,10 @@ static struct call_summary summarise(struct delivery *delivery, size_t n)
         normalise(outcome);
         call.done += outcome->verdict == MEMFERRY_DONE;
         call.batch_blamed += is_batch_blamed(outcome);
-        if (outcome->verdict == MEMFERRY_DONE || outcome->blame != MEMFERRY_BLAME_BACKEND) {
+        if (outcome->verdict == MEMFERRY_DONE || !blames_backend(outcome)) {
             continue;
         }
-        if (call.backend == NULL) {
+        if (call.backend == NULL || outcome->blame > call.backend->blame) {
             call.backend = outcome;
         }
         if (outcome->retry_after_ms > call.retry_after_ms) {
@@ -115,12 +117,12 @@ static struct call_summary summarise(struct delivery *delivery, size_t n)
 
 static void note_failure(struct delivery *delivery, size_t i, struct streak *streak)
 {
-    const struct memferry_memory *memory = &delivery->batch[i];
+    const struct reader_batch_item *item = &delivery->items[i];
     struct streak_entry entry = {.round = delivery->round,
-                                 .version = memory->version,
+                                 .version = item->version,
                                  .attempts = delivery_attempts(delivery, i)};
 
-    snprintf(entry.id, sizeof entry.id, "%s", memory->id.data);
+    snprintf(entry.id, sizeof entry.id, "%s", item->id);
     streak_add(streak, &entry);
     if (streak_is_full(streak)) {
         delivery->full = streak;
@@ -141,8 +143,7 @@ static void settle(struct delivery *delivery, size_t i, const struct memferry_ou
         delivery->done++;
         return;
     }
-    if (outcome->blame == MEMFERRY_BLAME_BACKEND ||
-        (outcome->verdict == MEMFERRY_RETRY && call->cancelled)) {
+    if (blames_backend(outcome) || (outcome->verdict == MEMFERRY_RETRY && call->cancelled)) {
         return;
     }
     bool retry = outcome->verdict == MEMFERRY_RETRY;
@@ -177,12 +178,12 @@ static size_t settle_call(struct delivery *delivery, uint32_t *stretch, size_t n
 static void end_with_streak(struct delivery *delivery)
 {
     bool rejects = delivery->full == &delivery->rejects;
-    const struct memferry_memory *last = &delivery->batch[delivery->full_by];
+    const struct reader_batch_item *last = &delivery->items[delivery->full_by];
 
     delivery->end = rejects ? DELIVERY_REJECTS : DELIVERY_RETRIES;
     snprintf(delivery->why.text, sizeof delivery->why.text,
              "%zu different memories in a row %s with no success between; the last, %.64s: %.320s",
-             delivery->full->limit, rejects ? "were rejected" : "failed", last->id.data,
+             delivery->full->limit, rejects ? "were rejected" : "failed", last->id,
              delivery->results[delivery->full_by].reason.text);
     reason_clean(&delivery->why, "");
 }
@@ -199,7 +200,8 @@ static void judge_call(struct delivery *delivery, const struct call_summary *cal
     if (call->cancelled) {
         end_held(delivery);
     } else if (call->backend != NULL) {
-        delivery->end = DELIVERY_BACKEND;
+        delivery->end =
+            call->backend->blame == MEMFERRY_BLAME_GONE ? DELIVERY_GONE : DELIVERY_BACKEND;
         delivery->why = call->backend->reason;
         delivery->retry_after_ms = call->retry_after_ms;
     } else if (delivery->full != NULL) {
@@ -209,11 +211,8 @@ static void judge_call(struct delivery *delivery, const struct call_summary *cal
 
 static void call_sink(struct delivery *delivery, const uint32_t *stretch, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        delivery->part[i] = delivery->batch[stretch[i]];
-    }
     memset(delivery->outcomes, 0, n * sizeof *delivery->outcomes);
-    delivery->sink->deliver(delivery->sink, delivery->part, n, delivery->outcomes);
+    delivery->sink->deliver(delivery->sink, stretch, n, delivery->outcomes);
 }
 
 static void deliver_stretch(struct delivery *delivery, uint32_t *stretch, size_t n)
@@ -238,12 +237,10 @@ static void deliver_stretch(struct delivery *delivery, uint32_t *stretch, size_t
 }
 
 void delivery_run(struct delivery *delivery, struct delivery_sink *sink,
-                  const struct memferry_memory *batch, const struct reader_batch_item *items,
-                  size_t n)
+                  const struct reader_batch_item *items, size_t n)
 {
     assert(n > 0 && n <= delivery->capacity);
     delivery->sink = sink;
-    delivery->batch = batch;
     delivery->items = items;
     delivery->end = DELIVERY_COMPLETE;
     delivery->why.text[0] = '\0';

@@ -1,5 +1,6 @@
 /*
- * lane_deliver.h - one batch handed to a plugin, and what became of each memory in it.
+ * lane_deliver.h - one batch handed to a plugin, and what became of each item in it: memories,
+ * texts or alerts, all the same from here.
  *
  * Happy path: delivery_run calls the sink once with the whole batch, and every fate is DONE.
  *
@@ -46,6 +47,7 @@ enum delivery_end {
     DELIVERY_COMPLETE = 1,
     DELIVERY_HELD,    /* asked to */
     DELIVERY_BACKEND, /* the plugin blames the backend */
+    DELIVERY_GONE,    /* the backend says that it is gone for good */
     DELIVERY_RETRIES, /* so many different memories in a row were not taken */
     DELIVERY_REJECTS  /* so many different memories in a row were refused */
 };
@@ -58,8 +60,9 @@ enum delivery_wish {
 
 /* What stands for the plugin. */
 struct delivery_sink {
-    void (*deliver)(struct delivery_sink *, const struct memferry_memory *, size_t n,
-                    struct memferry_outcome *);
+    /* Hands over the items which[0 … n) of the batch; outcomes[i] is of which[i]. */
+    void (*deliver)(struct delivery_sink *, const uint32_t *which, size_t n,
+                    struct memferry_outcome *outcomes);
     enum delivery_wish (*wish)(struct delivery_sink *);
 };
 
@@ -74,14 +77,12 @@ struct delivery {
 
     /* of the batch under way */
     struct delivery_sink *sink;
-    const struct memferry_memory *batch;
     const struct reader_batch_item *items;
     const struct streak *full; /* the streak that became full, NULL: none */
-    size_t full_by;            /* the memory that made it so */
+    size_t full_by;            /* the item that made it so */
     /* room for one call: a part of the batch, in the order of `order` */
     size_t capacity;
     uint32_t *order;
-    struct memferry_memory *part;
     struct memferry_outcome *outcomes;
 };
 
@@ -92,8 +93,7 @@ struct delivery *delivery_free(struct delivery *delivery);
 /* Fills results[0 … n), end and what goes with it. n ≤ capacity. Everything is borrowed until the
  * return. */
 void delivery_run(struct delivery *delivery, struct delivery_sink *sink,
-                  const struct memferry_memory *batch, const struct reader_batch_item *items,
-                  size_t n);
+                  const struct reader_batch_item *items, size_t n);
 
 /* Attempts that memory i of the batch has behind it, with this one. A newer state starts anew: its
  * trouble may be gone. */

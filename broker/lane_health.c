@@ -98,6 +98,18 @@ static void fail(struct lane *lane, enum circuit_cause cause, uint32_t asked_ms,
     lane_publish_circuit(lane);
 }
 
+int lane_give_up(struct lane *lane, const char *why, struct error *err)
+{
+    lane_note_error(lane, why);
+    log_write(lane->log, LOG_LEVEL_ERROR, "lane-gone",
+              "Backend %s is paused: it says that it is gone for good. %s Put its url right, then "
+              "resume it.",
+              lane->name, why);
+    int status = lane_pause(lane, true, err);
+    lane->observer->trouble(lane->observer, lane->name, LANE_TROUBLE_GONE, why);
+    return status;
+}
+
 void lane_trip(struct lane *lane, enum circuit_cause cause, uint32_t asked_ms, const char *why)
 {
     assert(lane->circuit.circuit == CIRCUIT_CLOSED);

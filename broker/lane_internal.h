@@ -11,6 +11,7 @@
 #include "broker/circuit.h"
 #include "broker/lane.h"
 #include "broker/lane_deliver.h"
+#include "broker/lane_feed.h"
 #include "broker/lane_work.h"
 #include "broker/reader.h"
 
@@ -42,6 +43,7 @@ struct lane {
     uint32_t join_ms;
     struct plugin *plugin; /* owned */
     const struct memferry_plugin *table;
+    const struct lane_feed *feed; /* what it carries */
     struct applier *applier;
     struct lane_observer *observer;
     struct log *log;
@@ -67,6 +69,8 @@ struct lane {
     struct backoff backoff;
     struct delivery *delivery;
     struct delivery_sink sink;
+    const struct reader_batch *carried; /* under way */
+    struct lane_room room;
     uint64_t cursor;
     bool paused;
     bool has_deferred;         /* the lane may have deferred rows: a delivery must clear its own */
@@ -100,6 +104,8 @@ int lane_check(struct lane *lane, struct error *err);
 void lane_close_instance(struct lane *lane);
 /* The status tells the circuit as it is now. */
 void lane_publish_circuit(struct lane *lane);
+/* The backend is gone for good: paused, until somebody resumes it. */
+int lane_give_up(struct lane *lane, const char *why, struct error *err);
 /* The circuit, closed until now, opens. */
 void lane_trip(struct lane *lane, enum circuit_cause cause, uint32_t asked_ms, const char *why);
 
@@ -116,6 +122,8 @@ int lane_record(struct lane *lane, enum lane_source source, const struct reader_
 
 /* ---- lane_loop.c ---- */
 
+/* Stored when it returns 0. */
+int lane_pause(struct lane *lane, bool paused, struct error *err);
 void *lane_thread(void *arg); /* a struct lane, as pthread_create wants it */
 
 #endif

@@ -141,7 +141,7 @@ static int look_at_store(struct lane *lane, struct error *err)
     return 0;
 }
 
-static int set_paused(struct lane *lane, bool paused, struct error *err)
+int lane_pause(struct lane *lane, bool paused, struct error *err)
 {
     struct lane_work *work = lane_work_new(LANE_WORK_PAUSE, lane->name, 0);
 
@@ -185,7 +185,7 @@ static void serve_request(struct lane *lane)
     struct error err = {0};
     int status = reply->request == LANE_REQUEST_PROBE
                      ? lane_check(lane, &err)
-                     : set_paused(lane, reply->request == LANE_REQUEST_PAUSE, &err);
+                     : lane_pause(lane, reply->request == LANE_REQUEST_PAUSE, &err);
 
     pthread_mutex_lock(&lane->mutex);
     lane->serving = NULL;

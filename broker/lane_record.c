@@ -31,12 +31,12 @@ struct record {
 
 /* Deferred rows do not say since when; the age of the state and the waits its attempts stand for
  * are both at least as long as wanted: rather too late than too early. */
-static bool is_too_old(const struct record *record, const struct memferry_memory *memory,
+static bool is_too_old(const struct record *record, const struct reader_batch_item *item,
                        uint32_t attempts)
 {
     const struct lane *lane = record->lane;
 
-    return lane->max_age_ms > 0 && record->now_ms - memory->updated_ms >= lane->max_age_ms &&
+    return lane->max_age_ms > 0 && record->now_ms - item->updated_ms >= lane->max_age_ms &&
            backoff_spent_ms(&lane->backoff, attempts - 1) >= (uint64_t)lane->max_age_ms;
 }
 
@@ -57,10 +57,10 @@ static void set_deferred(struct record *record, struct lane_row *row, uint32_t a
 }
 
 /* Deferred, or dead if it was for too long. */
-static void set_retry(struct record *record, const struct memferry_memory *memory,
+static void set_retry(struct record *record, const struct reader_batch_item *item,
                       struct lane_row *row, uint32_t asked_ms)
 {
-    if (is_too_old(record, memory, row->attempts)) {
+    if (is_too_old(record, item, row->attempts)) {
         set_dead(record, row, row->reason);
     } else {
         set_deferred(record, row, asked_ms);
@@ -81,13 +81,12 @@ static bool plan_left(const struct record *record, const struct reader_batch_ite
 /* Fills the row of memory i with borrowed strings; false: it needs none. */
 static bool plan_row(struct record *record, size_t i, struct lane_row *row)
 {
-    const struct memferry_memory *memory = &reader_batch_memories(record->batch)[i];
     const struct reader_batch_item *item = &reader_batch_items(record->batch)[i];
     struct delivery *delivery = record->lane->delivery;
     struct delivery_result *result = &delivery->results[i];
 
-    *row = (struct lane_row){.memory_id = (char *)(uintptr_t)memory->id.data,
-                             .version = memory->version,
+    *row = (struct lane_row){.memory_id = (char *)(uintptr_t)item->id,
+                             .version = item->version,
                              .attempts = delivery_attempts(delivery, i),
                              .reason = result->reason.text};
     switch (result->fate) {
@@ -96,7 +95,7 @@ static bool plan_row(struct record *record, size_t i, struct lane_row *row)
         row->reason = NULL;
         return record->lane->has_deferred || item->seq == 0 || item->attempts > 0 || item->dead;
     case FATE_RETRY:
-        set_retry(record, memory, row, result->retry_after_ms);
+        set_retry(record, item, row, result->retry_after_ms);
         return true;
     case FATE_REJECT:
         if (delivery->end == DELIVERY_REJECTS) { /* so many in a row: it was not the record */
@@ -152,9 +151,9 @@ static void log_dead(const struct record *record)
 {
     if (record->dead > 0) {
         log_write(record->lane->log, LOG_LEVEL_WARNING, "lane-dead",
-                  "Backend %s: %zu of %zu memories became dead letters; the first, %s: %s",
+                  "Backend %s: %zu of %zu %s became dead letters; the first, %s: %s",
                   record->lane->name, record->dead, reader_batch_count(record->batch),
-                  record->first_dead, record->first_reason);
+                  record->lane->feed->noun, record->first_dead, record->first_reason);
     }
 }
 
@@ -164,9 +163,8 @@ static void tell_superseded(struct lane *lane, const struct reader_batch *batch)
         const struct delivery_result *result = &lane->delivery->results[i];
 
         if (result->fate == FATE_DONE && result->superseded) {
-            const struct memferry_memory *memory = &reader_batch_memories(batch)[i];
-            lane->observer->superseded(lane->observer, lane->name, memory->id.data,
-                                       memory->version);
+            const struct reader_batch_item *item = &reader_batch_items(batch)[i];
+            lane->observer->superseded(lane->observer, lane->name, item->id, item->version);
         }
     }
 }

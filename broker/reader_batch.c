@@ -117,7 +117,10 @@ static int load_row(struct reader *reader, sqlite3_stmt *row, struct reader_batc
     if (r != 0) {
         return r == -ENOMEM ? error_set(err, r, "out of memory while reading a batch") : r;
     }
-    entry->item = (struct reader_batch_item){.seq = sql_column_uint(row, 2),
+    entry->item = (struct reader_batch_item){.id = entry->memory.id.data,
+                                             .version = entry->memory.version,
+                                             .updated_ms = entry->memory.updated_ms,
+                                             .seq = sql_column_uint(row, 2),
                                              .attempts = (uint32_t)sqlite3_column_int64(row, 3),
                                              .dead = sqlite3_column_int(row, 4) != 0};
     batch->bytes += size;

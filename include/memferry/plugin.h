@@ -112,7 +112,11 @@ enum memferry_blame {
     MEMFERRY_BLAME_BATCH,
     /* The backend itself: unreachable, unauthorised, not set up, rate limited. No memory is blamed;
      * the broker stops sending until probe() succeeds. Only with RETRY. */
-    MEMFERRY_BLAME_BACKEND
+    MEMFERRY_BLAME_BACKEND,
+    /* The backend says that it is gone for good and wants to hear no more (HTTP 410). No memory is
+     * blamed; the broker pauses the backend, as `memferry backends pause` does, and raises an
+     * alert. Only with RETRY. */
+    MEMFERRY_BLAME_GONE
 };
 
 struct memferry_outcome {

@@ -98,6 +98,18 @@ static void superseded(struct lane_observer *observer, const char *lane, const c
     pthread_mutex_unlock(&world->mutex);
 }
 
+static void trouble(struct lane_observer *observer, const char *lane, enum lane_trouble what,
+                    const char *why)
+{
+    struct world *world = container_of(observer, struct world, lane_observer);
+
+    assert_string_equal(lane, LANE);
+    assert_true(strlen(why) > 0);
+    pthread_mutex_lock(&world->mutex);
+    world->troubles[what]++;
+    pthread_mutex_unlock(&world->mutex);
+}
+
 /* ---- set-up ---- */
 
 static void open_storage(struct world *world)
@@ -147,8 +159,8 @@ struct world *world_new(void)
     pthread_mutex_init(&world->backend.mutex, NULL);
     world->backend.go_fd = eventfd(0, EFD_CLOEXEC);
     world->backend.called_fd = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE);
-    world->lane_observer =
-        (struct lane_observer){.changed = lane_did_change, .superseded = superseded};
+    world->lane_observer = (struct lane_observer){
+        .changed = lane_did_change, .superseded = superseded, .trouble = trouble};
     log_init(&world->log, open(world->log_path, O_CREAT | O_RDWR | O_APPEND, 0600),
              LOG_LEVEL_DEBUG);
     open_storage(world);

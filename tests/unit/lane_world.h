@@ -40,6 +40,7 @@ struct world {
     unsigned long generation; /* of all that a condition may look at */
     uint64_t applied_seq;
     unsigned superseded;
+    unsigned troubles[LANE_TROUBLE_GONE + 1]; /* how often each was told */
     char superseded_id[32];
 };
 

@@ -31,7 +31,6 @@ struct fake {
 struct bench {
     struct fake fake;
     struct delivery *delivery;
-    struct memferry_memory memories[MEMORIES_MAX];
     struct reader_batch_item items[MEMORIES_MAX];
     char ids[MEMORIES_MAX][16];
     size_t n;
@@ -67,19 +66,20 @@ static void answer_one(struct memferry_outcome *outcome, const char *id)
     }
 }
 
-static void fake_deliver(struct delivery_sink *sink, const struct memferry_memory *memories,
-                         size_t n, struct memferry_outcome *outcomes)
+static void fake_deliver(struct delivery_sink *sink, const uint32_t *which, size_t n,
+                         struct memferry_outcome *outcomes)
 {
     struct fake *fake = container_of(sink, struct fake, sink);
+    const struct bench *bench = container_of(fake, struct bench, fake);
     bool poisoned = false;
 
     fake->calls++;
     fake->largest = n > fake->largest ? n : fake->largest;
     for (size_t i = 0; i < n; i++) {
-        poisoned |= memories[i].id.data[0] == POISON;
+        poisoned |= bench->ids[which[i]][0] == POISON;
     }
     for (size_t i = 0; i < n; i++) {
-        const char *id = memories[i].id.data;
+        const char *id = bench->ids[which[i]];
 
         assert_int_equal(outcomes[i].verdict, 0);
         if (poisoned) {
@@ -125,14 +125,13 @@ static void run_from(struct bench *bench, const char *kinds, size_t first)
 {
     bench->n = strlen(kinds);
     for (size_t i = 0; i < bench->n; i++) {
-        int size = snprintf(bench->ids[i], sizeof bench->ids[i], "%c%zu", kinds[i], first + i);
-        bench->memories[i].id =
-            (struct memferry_string){.data = bench->ids[i], .size = (size_t)size};
-        bench->memories[i].version = first + i + 1;
+        snprintf(bench->ids[i], sizeof bench->ids[i], "%c%zu", kinds[i], first + i);
+        bench->items[i].id = bench->ids[i];
+        bench->items[i].version = first + i + 1;
         bench->items[i].seq = first + i + 1;
     }
     bench->fake.calls = bench->fake.largest = 0;
-    delivery_run(bench->delivery, &bench->fake.sink, bench->memories, bench->items, bench->n);
+    delivery_run(bench->delivery, &bench->fake.sink, bench->items, bench->n);
 }
 
 static void run(struct bench *bench, const char *kinds)

@@ -108,6 +108,7 @@ static void test_twenty_rejected_in_a_row_are_deferred_again_and_mean_the_backen
     world_await(world, world_has_error);
     assert_int_equal(world->backend.calls, 20);
     world_await(world, twenty_are_deferred_and_none_dead);
+    assert_int_equal(world->troubles[LANE_TROUBLE_REJECTS], 1);
     assert_true(world_log_has(world, "lane-rejected-in-a-row"));
     assert_true(world_log_has(world, "lane-dead"));
     assert_int_equal(world_number(world, "SELECT count(*) FROM deferred WHERE due_ms > at_ms"), 20);
@@ -187,6 +188,24 @@ static void test_a_probe_by_hand_of_a_closed_circuit_opens_it_if_the_backend_is_
     assert_true(world_probe(world, &err) < 0);
     assert_int_equal(world_status(world).circuit, CIRCUIT_OPEN);
     assert_string_equal(world_status(world).last_error, "Away [2J.");
+}
+
+static void test_a_backend_that_is_gone_for_good_pauses_its_lane_and_blames_nobody(void **state)
+{
+    struct world *world = *state;
+
+    world_start_lane(world);
+    world_put(world, "e", "refused for ever");
+    world_await(world, is_paused);
+    assert_string_equal(world_status(world).last_error, "Gone for good: e");
+    assert_int_equal(world->troubles[LANE_TROUBLE_GONE], 1);
+    assert_int_equal(world_row(world).dead, 0);
+    assert_true(world_row(world).paused);
+    assert_int_equal(world_given(world, "e"), 1);
+    world_set(world, &world->backend.healed, true);
+    assert_int_equal(world_pause(world, false), 0);
+    world_await(world, world_nothing_is_left);
+    assert_int_equal(world_given(world, "e"), 2);
 }
 
 /* ---- pause, stop ---- */
@@ -345,6 +364,7 @@ int main(void)
         TEST(test_a_corrected_password_file_heals_by_itself),
         TEST(test_a_probe_by_hand_heals_at_once_and_tells_what_the_plugin_said),
         TEST(test_a_probe_by_hand_of_a_closed_circuit_opens_it_if_the_backend_is_away),
+        TEST(test_a_backend_that_is_gone_for_good_pauses_its_lane_and_blames_nobody),
         TEST(test_a_paused_lane_delivers_nothing_and_stays_paused_over_a_restart),
         TEST(test_a_pause_ends_a_batch_that_is_being_halved),
         TEST(test_stop_ends_the_call_and_what_was_not_confirmed_is_delivered_later),

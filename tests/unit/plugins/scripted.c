@@ -121,6 +121,8 @@ static void answer(const struct scripted *control, const char *id, struct memfer
     if (control->down || (id[0] == SCRIPTED_DOWN && !control->healed)) {
         say(outcome, MEMFERRY_RETRY, MEMFERRY_BLAME_BACKEND, "The backend is down:", id);
         outcome->retry_after_ms = control->asked_ms;
+    } else if (id[0] == SCRIPTED_GONE && !control->healed) {
+        say(outcome, MEMFERRY_RETRY, MEMFERRY_BLAME_GONE, "Gone for good:", id);
     } else if (id[0] == SCRIPTED_RETRY && !control->healed) {
         say(outcome, MEMFERRY_RETRY, MEMFERRY_BLAME_RECORD, "Not now:", id);
         outcome->retry_after_ms = control->retry_after_ms;

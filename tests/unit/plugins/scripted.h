@@ -50,6 +50,7 @@ enum {
     SCRIPTED_REJECT = 'x',
     SCRIPTED_POISON = 'p', /* its whole request is refused */
     SCRIPTED_DOWN = 'd',   /* blames the backend */
+    SCRIPTED_GONE = 'e',   /* says that the backend is gone for good */
     SCRIPTED_SUPERSEDED = 'o'
 };
 

@@ -1,0 +1,57 @@
+/* lane_feed.c - the feed of each kind of lane: see lane_feed.h. */
+#include "broker/lane_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* ---- memories, to a sink ---- */
+
+static int read_memories(struct lane *lane, struct reader_batch **ret, struct error *err)
+{
+    return reader_batch_after(lane->reader, lane->name, lane->cursor, lane->batch,
+                              lane->batch_bytes, ret, err);
+}
+
+static int read_due_memories(struct lane *lane, int64_t now_ms, struct reader_batch **ret,
+                             struct error *err)
+{
+    return reader_batch_due(lane->reader, lane->name, now_ms, lane->batch, lane->batch_bytes, ret,
+                            &lane->next_due_ms, err);
+}
+
+static void deliver(struct lane *lane, const uint32_t *which, size_t n,
+                    struct memferry_outcome *outcomes)
+{
+    const struct memferry_memory *memories = reader_batch_memories(lane->carried);
+
+    for (size_t i = 0; i < n; i++) {
+        lane->room.memories[i] = memories[which[i]];
+    }
+    lane->table->deliver(instance_self(lane->instance), lane->room.memories, n, outcomes);
+}
+
+static const struct lane_feed memories_feed = {.noun = "memories",
+                                               .read_events = read_memories,
+                                               .read_due = read_due_memories,
+                                               .call = deliver};
+
+/* ---- which ---- */
+
+const struct lane_feed *lane_feed_of(const struct memferry_plugin *table)
+{
+    return table->deliver != NULL ? &memories_feed : NULL;
+}
+
+int lane_room_init(struct lane_room *room, const struct lane_feed *feed, uint32_t batch)
+{
+    if (feed == &memories_feed) {
+        room->memories = calloc(batch, sizeof *room->memories);
+        return room->memories == NULL ? -ENOMEM : 0;
+    }
+    return 0;
+}
+
+void lane_room_deinit(struct lane_room *room)
+{
+    free(room->memories);
+}

@@ -1,0 +1,42 @@
+/*
+ * lane_feed.h - what a kind of lane carries, and how its plugin is called: memories to a sink.
+ *
+ * A lane is the same for all kinds: cursor, batch, outcomes, circuit. A feed reads the batch and
+ * calls the plugin's function for it.
+ */
+#ifndef MEMFERRY_LANE_FEED_H
+#define MEMFERRY_LANE_FEED_H
+
+#include "broker/reader.h"
+#include "broker/util/error.h"
+
+#include <memferry/plugin.h>
+
+struct lane;
+
+struct lane_feed {
+    const char *noun; /* for messages: "memories" */
+    /* What is above the lane's cursor; as reader_batch_after. */
+    int (*read_events)(struct lane *, struct reader_batch **ret, struct error *err);
+    /* What is deferred and due; sets lane->next_due_ms. As reader_batch_due. */
+    int (*read_due)(struct lane *, int64_t now_ms, struct reader_batch **ret, struct error *err);
+    /* Calls the plugin with the items which[0 … n) of lane->carried. */
+    void (*call)(struct lane *, const uint32_t *which, size_t n, struct memferry_outcome *outcomes);
+    /* Behind the calls, before the outcomes are recorded: keeps what the plugin gave. On failure
+     * nothing is recorded, and the batch is read again. NULL: there is nothing to keep. */
+    int (*settle)(struct lane *, struct error *err);
+};
+
+/* By what the plugin can do; a plugin that can do nothing of it has none. */
+const struct lane_feed *lane_feed_of(const struct memferry_plugin *table);
+
+/* Room for what one call of the plugin carries; only what the feed needs is there. */
+struct lane_room {
+    struct memferry_memory *memories;
+};
+
+/* -ENOMEM. */
+int lane_room_init(struct lane_room *room, const struct lane_feed *feed, uint32_t batch);
+void lane_room_deinit(struct lane_room *room);
+
+#endif
