@@ -108,6 +108,7 @@ static void trouble(struct lane_observer *observer, const char *lane, enum lane_
     pthread_mutex_lock(&world->mutex);
     world->troubles[what]++;
     pthread_mutex_unlock(&world->mutex);
+    announce(world);
 }
 
 /* ---- set-up ---- */

@@ -19,6 +19,24 @@ static bool is_paused(struct world *world)
     return world_status(world).paused;
 }
 
+static bool was_told(struct world *world, enum lane_trouble trouble)
+{
+    pthread_mutex_lock(&world->mutex);
+    bool told = world->troubles[trouble] > 0;
+    pthread_mutex_unlock(&world->mutex);
+    return told;
+}
+
+static bool rejects_were_told(struct world *world)
+{
+    return was_told(world, LANE_TROUBLE_REJECTS);
+}
+
+static bool gone_was_told(struct world *world)
+{
+    return was_told(world, LANE_TROUBLE_GONE);
+}
+
 static bool twenty_are_deferred_and_none_dead(struct world *world)
 {
     struct reader_lane row = world_row(world);
@@ -108,6 +126,7 @@ static void test_twenty_rejected_in_a_row_are_deferred_again_and_mean_the_backen
     world_await(world, world_has_error);
     assert_int_equal(world->backend.calls, 20);
     world_await(world, twenty_are_deferred_and_none_dead);
+    world_await(world, rejects_were_told);
     assert_int_equal(world->troubles[LANE_TROUBLE_REJECTS], 1);
     assert_true(world_log_has(world, "lane-rejected-in-a-row"));
     assert_true(world_log_has(world, "lane-dead"));
@@ -198,6 +217,7 @@ static void test_a_backend_that_is_gone_for_good_pauses_its_lane_and_blames_nobo
     world_put(world, "e", "refused for ever");
     world_await(world, is_paused);
     assert_string_equal(world_status(world).last_error, "Gone for good: e");
+    world_await(world, gone_was_told);
     assert_int_equal(world->troubles[LANE_TROUBLE_GONE], 1);
     assert_int_equal(world_row(world).dead, 0);
     assert_true(world_row(world).paused);
