@@ -39,7 +39,8 @@ struct event {
     struct event_text event_id, memory_id, session_id, reason;
     /* EVENT_PUT: a msgpack map of the given fields, by the names of protocol.md: content, kind,
      * tags, props, embedding (bin of little-endian float32, or nil to drop it), checked by the
-     * request layer. A nil value of props removes. */
+     * request layer. A nil value of props removes.
+     * EVENT_RESTORE: {version}: whose state comes back. */
     const uint8_t *fields;
     size_t fields_size;
 };

@@ -38,6 +38,10 @@ int memory_state_decode(const uint8_t *bytes, size_t size, struct memory_state *
 /* Appends. 0, -ENOMEM, or -E2BIG over MEMORY_STATE_MAX. */
 int memory_state_encode(const struct memory_state *state, msgpack_sbuffer *out);
 
+/* Whether nobody could tell the memories apart but by who changed them when: content, kind, tags,
+ * props, vector, and whether and when they were made and deleted. */
+bool memory_state_same(const struct memory_state *a, const struct memory_state *b);
+
 /* What a put gives, taken apart; borrowed from its fields. Absent: data NULL. */
 struct memory_change {
     struct event_text content, kind;

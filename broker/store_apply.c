@@ -74,8 +74,8 @@ static void count_change(struct store_progress *pending, const struct store_even
     *(apply->state.deleted_ms != 0 ? &pending->deleted : &pending->memories) += 1;
 }
 
-static int changed(struct store *store, struct store_event *apply, struct apply_result *result,
-                   struct error *err)
+int store_apply_changed(struct store *store, struct store_event *apply, struct apply_result *result,
+                        struct error *err)
 {
     int r = store_write_state(store, apply, err);
 
@@ -85,8 +85,8 @@ static int changed(struct store *store, struct store_event *apply, struct apply_
     return r;
 }
 
-static int refused(struct store *store, struct store_event *apply, enum apply_outcome outcome,
-                   struct apply_result *result, struct error *err)
+int store_apply_refused(struct store *store, struct store_event *apply, enum apply_outcome outcome,
+                        struct apply_result *result, struct error *err)
 {
     *result = (struct apply_result){
         .outcome = outcome, .seq = apply->record->seq, .version = apply->version};
@@ -113,7 +113,7 @@ static int apply_put(struct store *store, struct store_event *apply, struct appl
         return store_refuse_event(apply, err, "its fields are none of ours");
     }
     if (!apply->exists && change.content.data == NULL) {
-        return refused(store, apply, APPLY_NOT_FOUND, result, err);
+        return store_apply_refused(store, apply, APPLY_NOT_FOUND, result, err);
     }
     bool content_changed = changes_content(apply, &change);
     int r = memory_state_merge(&apply->state, &change, &store->scratch);
@@ -131,13 +131,11 @@ static int apply_put(struct store *store, struct store_event *apply, struct appl
     }
     apply->state.deleted_ms = 0;
     r = store_write_vector(store, apply, &change, content_changed, err);
-    return r == 0 ? changed(store, apply, result, err) : r;
+    return r == 0 ? store_apply_changed(store, apply, result, err) : r;
 }
 
-/* A repeated delete keeps the key of this request with the seq of the first: sent once more, after
- * the memory came back, it must not delete again. */
-static int deleted_before(struct store *store, struct store_event *apply,
-                          struct apply_result *result, struct error *err)
+int store_apply_nothing(struct store *store, struct store_event *apply, struct apply_result *result,
+                        struct error *err)
 {
     *result = (struct apply_result){
         .outcome = APPLY_DUPLICATE, .seq = apply->version, .version = apply->version};
@@ -148,25 +146,38 @@ static int apply_delete(struct store *store, struct store_event *apply, struct a
                         struct error *err)
 {
     if (!apply->exists) {
-        return refused(store, apply, APPLY_NOT_FOUND, result, err);
+        return store_apply_refused(store, apply, APPLY_NOT_FOUND, result, err);
     }
     if (apply->state.deleted_ms != 0) {
-        return deleted_before(store, apply, result, err);
+        return store_apply_nothing(store, apply, result, err);
     }
     /* 0 means that it lives, so a clock that stands there is moved on. */
     apply->state.deleted_ms = apply->record->at_ms != 0 ? apply->record->at_ms : 1;
-    return changed(store, apply, result, err);
+    return store_apply_changed(store, apply, result, err);
 }
 
-static int apply_event(struct store *store, struct store_event *apply, struct apply_result *result,
-                       struct error *err)
+static int apply_op(struct store *store, struct store_event *apply, struct apply_result *result,
+                    struct error *err)
+{
+    switch (apply->event.op) {
+    case EVENT_PUT:
+        return apply_put(store, apply, result, err);
+    case EVENT_DELETE:
+        return apply_delete(store, apply, result, err);
+    case EVENT_RESTORE:
+        return store_apply_restore(store, apply, result, err);
+    default:
+        return store_refuse_event(apply, err, "this memferry does not know how");
+    }
+}
+
+/* What changes a memory, or is refused for how it stands. */
+static int apply_to_memory(struct store *store, struct store_event *apply,
+                           struct apply_result *result, struct error *err)
 {
     const struct event *event = &apply->event;
     uint64_t first_seq;
 
-    if (event->op != EVENT_PUT && event->op != EVENT_DELETE) {
-        return store_refuse_event(apply, err, "this memferry does not know how");
-    }
     int r = find_memory(store, apply, err);
     if (r == 0) {
         r = store_key_claim(store, apply, &first_seq, err);
@@ -180,10 +191,22 @@ static int apply_event(struct store *store, struct store_event *apply, struct ap
         return 0;
     }
     if (event->has_expected_version && event->expected_version != apply->version) {
-        return refused(store, apply, APPLY_CONFLICT, result, err);
+        return store_apply_refused(store, apply, APPLY_CONFLICT, result, err);
     }
-    return event->op == EVENT_PUT ? apply_put(store, apply, result, err)
-                                  : apply_delete(store, apply, result, err);
+    return apply_op(store, apply, result, err);
+}
+
+static int apply_event(struct store *store, struct store_event *apply, struct apply_result *result,
+                       struct error *err)
+{
+    switch (apply->event.op) {
+    case EVENT_PUT:
+    case EVENT_DELETE:
+    case EVENT_RESTORE:
+        return apply_to_memory(store, apply, result, err);
+    default:
+        return store_refuse_event(apply, err, "this memferry does not know how");
+    }
 }
 
 int store_apply(struct store *store, const struct journal_record *record,

@@ -24,6 +24,23 @@ struct store_event {
 /* STORE_E_EVENT with a text that names the event. */
 int store_refuse_event(const struct store_event *apply, struct error *err, const char *why);
 
+/* ---- how an event ends ---- */
+
+/* Writes the new state and counts it. */
+int store_apply_changed(struct store *store, struct store_event *apply, struct apply_result *result,
+                        struct error *err);
+int store_apply_refused(struct store *store, struct store_event *apply, enum apply_outcome outcome,
+                        struct apply_result *result, struct error *err);
+/* What was asked for is so already: a duplicate of the memory's version. The request's key is kept
+ * with the seq of that: sent once more, after the memory has changed, it must still do nothing. */
+int store_apply_nothing(struct store *store, struct store_event *apply, struct apply_result *result,
+                        struct error *err);
+
+/* ---- the ops that have files of their own ---- */
+
+int store_apply_restore(struct store *store, struct store_event *apply, struct apply_result *result,
+                        struct error *err);
+
 /* ---- store_key.c: repeats ---- */
 
 void store_hash_content(const struct event_text *content, uint8_t ret_hash[HASH_SIZE]);

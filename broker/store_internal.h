@@ -20,6 +20,7 @@ enum store_statement {
     STORE_UNDO,
     STORE_SET_APPLIED,
     STORE_FIND_MEMORY,
+    STORE_FIND_VERSION,
     STORE_ADD_EVENT,
     STORE_ADD_MEMORY,
     STORE_UPDATE_MEMORY,
@@ -59,7 +60,7 @@ struct store {
     /* kept from event to event, so that applying allocates nothing as a rule */
     XXH3_state_t *hash;
     struct memory_scratch scratch;
-    msgpack_sbuffer old_state, new_state;
+    msgpack_sbuffer old_state, new_state, restored;
 };
 
 /* Within a transaction: its commit is synced. */

@@ -34,6 +34,8 @@ static const char *const statement_texts[STORE_STATEMENTS] = {
                           "embeddings=?5 WHERE id=1",
     [STORE_FIND_MEMORY] = "SELECT m.rowid, m.version, m.content_hash, e.state FROM memory m "
                           "LEFT JOIN event e ON e.seq=m.version WHERE m.id=?1",
+    [STORE_FIND_VERSION] = "SELECT state FROM event WHERE seq=?1 AND memory_id=?2 "
+                           "AND state IS NOT NULL",
     [STORE_ADD_EVENT] = "INSERT INTO event(seq, event_id, memory_id, op, session_id, at_ms, "
                         "peer_pid, reason, state) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)",
     [STORE_ADD_MEMORY] =
@@ -282,6 +284,7 @@ int store_open(struct store **ret, const struct store_options *options, struct e
     memory_scratch_init(&store->scratch);
     msgpack_sbuffer_init(&store->old_state);
     msgpack_sbuffer_init(&store->new_state);
+    msgpack_sbuffer_init(&store->restored);
     store->dims = options->dims;
     snprintf(store->origin, sizeof store->origin, "%s", options->origin);
     store->hash = XXH3_createState();
@@ -331,6 +334,7 @@ struct store *store_close(struct store *store)
     memory_scratch_deinit(&store->scratch);
     msgpack_sbuffer_destroy(&store->old_state);
     msgpack_sbuffer_destroy(&store->new_state);
+    msgpack_sbuffer_destroy(&store->restored);
     free(store);
     return NULL;
 }

@@ -49,7 +49,7 @@ static const char *const migrations[] = {
     " at_ms INTEGER NOT NULL, PRIMARY KEY(lane, memory_id)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX deferred_due ON deferred(lane, dead, due_ms);",
     /* 2 */
-    "",
+    "CREATE INDEX event_session ON event(session_id) WHERE session_id IS NOT NULL;",
 };
 
 #define SCHEMA_VERSION ((int64_t)(sizeof migrations / sizeof migrations[0]))

@@ -98,6 +98,11 @@ static enum rpc_code apply_failure(const struct write *write, struct rpc_failure
         snprintf(failure->text, sizeof failure->text,
                  "there is no memory %.*s to change; a new one needs content",
                  (int)event.memory_id.size, event.memory_id.data);
+    } else if (event.op == EVENT_RESTORE && write->change.result.version != 0) {
+        snprintf(failure->text, sizeof failure->text,
+                 "memory %.*s has no such version, or it is kept no longer; memferry history lists "
+                 "them",
+                 (int)event.memory_id.size, event.memory_id.data);
     } else {
         snprintf(failure->text, sizeof failure->text, "there is no memory %.*s",
                  (int)event.memory_id.size, event.memory_id.data);

@@ -1,5 +1,5 @@
 /*
- * Long random runs of puts, deletes, conditions and repeats, each checked against a model that is
+ * Long random runs of puts, deletes, restores, conditions and repeats, each checked against a model that is
  * too simple to be wrong: an array of versions per memory, searched from end to end.
  */
 #include "store_fixture.h"
@@ -27,15 +27,16 @@ struct version {
     int content;      /* -1: there is none */
     int props[PROPS]; /* 0: absent */
     int vector;       /* 0: none */
+    uint64_t vector_seq;
     int tag;
-    int64_t created_ms;
-    bool deleted;
+    int64_t created_ms, deleted_ms;
 };
 
 struct request {
     int id, event_id;
     bool is_delete, has_expected;
     uint64_t expected;
+    uint64_t restore; /* the version that comes back; 0: this is no restore */
     int content, tag, vector; /* -1: not given; vector 0: null */
     int props[PROPS];         /* -1: not given, 0: null */
 };
@@ -57,8 +58,63 @@ static bool same_request(const struct request *a, const struct request *b)
 {
     return a->id == b->id && a->event_id == b->event_id && a->is_delete == b->is_delete &&
            a->has_expected == b->has_expected && a->expected == b->expected &&
+           a->restore == b->restore &&
            a->content == b->content && a->tag == b->tag && a->vector == b->vector &&
            memcmp(a->props, b->props, sizeof a->props) == 0;
+}
+
+static struct apply_result model_add(struct model *model, const struct request *request,
+                                     struct version next, uint64_t seq)
+{
+    next.seq = seq;
+    model->versions[request->id][model->counts[request->id]++] = next;
+    model->receipts[model->receipt_count++] = (struct receipt){*request, seq};
+    return (struct apply_result){APPLY_CHANGED, seq, seq};
+}
+
+static struct apply_result model_nothing(struct model *model, const struct request *request,
+                                         uint64_t version)
+{
+    model->receipts[model->receipt_count++] = (struct receipt){*request, version};
+    return (struct apply_result){APPLY_DUPLICATE, version, version};
+}
+
+static bool same_version(const struct version *a, const struct version *b)
+{
+    return a->content == b->content && memcmp(a->props, b->props, sizeof a->props) == 0 &&
+           a->vector_seq == b->vector_seq && a->tag == b->tag && a->created_ms == b->created_ms &&
+           a->deleted_ms == b->deleted_ms;
+}
+
+static struct apply_result model_restore(struct model *model, const struct request *request,
+                                         uint64_t seq)
+{
+    const struct version *versions = model->versions[request->id];
+    size_t count = model->counts[request->id];
+
+    for (size_t i = 0; i < count; i++) {
+        if (versions[i].seq == request->restore) {
+            return same_version(&versions[i], &versions[count - 1])
+                       ? model_nothing(model, request, versions[count - 1].seq)
+                       : model_add(model, request, versions[i], seq);
+        }
+    }
+    return (struct apply_result){APPLY_NOT_FOUND, seq, count > 0 ? versions[count - 1].seq : 0};
+}
+
+/* The vector that was given, or that the content keeps. */
+static void model_vector(struct version *next, const struct request *request, uint64_t seq)
+{
+    bool content_changed = request->content >= 0 && request->content != next->content;
+
+    if (request->vector > 0 && (content_changed || request->vector != next->vector)) {
+        next->vector_seq = seq;
+    } else if (request->vector == 0 || (request->vector < 0 && content_changed)) {
+        next->vector_seq = 0;
+    }
+    if (request->vector >= 0 || content_changed) {
+        next->vector = request->vector > 0 ? request->vector : 0;
+    }
 }
 
 static struct apply_result model_change(struct model *model, const struct request *request,
@@ -69,17 +125,11 @@ static struct apply_result model_change(struct model *model, const struct reques
 
     if (count > 0) {
         next = model->versions[request->id][count - 1];
-        next.seq = seq;
     }
-    next.deleted = request->is_delete;
-    bool content_changed = request->content >= 0 && request->content != next.content;
+    next.deleted_ms = request->is_delete ? (int64_t)seq * 1000 : 0;
+    model_vector(&next, request, seq);
     if (request->content >= 0) {
         next.content = request->content;
-    }
-    if (request->vector >= 0) {
-        next.vector = request->vector;
-    } else if (content_changed) {
-        next.vector = 0;
     }
     if (request->tag >= 0) {
         next.tag = request->tag;
@@ -87,9 +137,7 @@ static struct apply_result model_change(struct model *model, const struct reques
     for (int i = 0; i < PROPS; i++) {
         next.props[i] = request->props[i] >= 0 ? request->props[i] : next.props[i];
     }
-    model->versions[request->id][model->counts[request->id]++] = next;
-    model->receipts[model->receipt_count++] = (struct receipt){*request, seq};
-    return (struct apply_result){APPLY_CHANGED, seq, seq};
+    return model_add(model, request, next, seq);
 }
 
 static struct apply_result model_apply(struct model *model, const struct request *request,
@@ -107,17 +155,28 @@ static struct apply_result model_apply(struct model *model, const struct request
     if (request->has_expected && request->expected != version) {
         return (struct apply_result){APPLY_CONFLICT, seq, version};
     }
+    if (request->restore != 0) {
+        return model_restore(model, request, seq);
+    }
     if (last == NULL && (request->is_delete || request->content < 0)) {
         return (struct apply_result){APPLY_NOT_FOUND, seq, 0};
     }
-    if (request->is_delete && last->deleted) {
-        model->receipts[model->receipt_count++] = (struct receipt){*request, version};
-        return (struct apply_result){APPLY_DUPLICATE, version, version};
+    if (request->is_delete && last->deleted_ms != 0) {
+        return model_nothing(model, request, version);
     }
     return model_change(model, request, seq);
 }
 
 /* ---- the same for the store ---- */
+
+/* Of this memory as a rule, now and then of another: then there is no such version. */
+static uint64_t random_version(const struct model *model, int id, unsigned *seed)
+{
+    int of = rand_r(seed) % 8 == 0 ? rand_r(seed) % IDS : id;
+    size_t count = model->counts[of];
+
+    return count == 0 ? 1 : model->versions[of][(size_t)rand_r(seed) % count].seq;
+}
 
 static struct request random_request(const struct model *model, unsigned *seed)
 {
@@ -139,7 +198,10 @@ static struct request random_request(const struct model *model, unsigned *seed)
                                ? (uint64_t)(rand_r(seed) % 3)
                                : model->versions[request.id][count - 1].seq;
     }
-    if (request.is_delete) {
+    if (!request.is_delete && rand_r(seed) % 4 == 0) {
+        request.restore = random_version(model, request.id, seed);
+    }
+    if (request.is_delete || request.restore != 0) {
         request.content = request.tag = request.vector = -1;
         memset(request.props, -1, sizeof request.props);
     }
@@ -149,6 +211,12 @@ static struct request random_request(const struct model *model, unsigned *seed)
 static void print_fields(const struct request *request, char *out, size_t size)
 {
     FILE *text = fmemopen(out, size, "w");
+
+    if (request->restore != 0) {
+        fprintf(text, "{'version':%llu}", (unsigned long long)request->restore);
+        fclose(text);
+        return;
+    }
 
     fprintf(text, "{'props':{");
     const char *comma = "";
@@ -189,6 +257,9 @@ static struct apply_result store_request(struct fixture *f, const struct request
     if (request->is_delete) {
         event = (struct event){.op = EVENT_DELETE, .memory_id = fixture_text(id)};
     }
+    if (request->restore != 0) {
+        event.op = EVENT_RESTORE;
+    }
     event.event_id = fixture_text(event_id);
     event.has_expected_version = request->has_expected;
     event.expected_version = request->expected;
@@ -218,8 +289,8 @@ static void print_version(int id, const struct version *version, char *out, size
     long long seq = (long long)version->seq;
     fprintf(text, "},'created_ms':%lld,'updated_ms':%lld,", (long long)version->created_ms,
             seq * 1000);
-    if (version->deleted) {
-        fprintf(text, "'deleted_ms':%lld,", seq * 1000);
+    if (version->deleted_ms != 0) {
+        fprintf(text, "'deleted_ms':%lld,", (long long)version->deleted_ms);
     }
     fprintf(text, "'version':%lld,'stamp':%lld,'origin':'" FIXTURE_ORIGIN "',", seq, seq * 1000000);
     if (version->vector > 0) {
