@@ -104,13 +104,15 @@ static void lane_trouble(struct lane_observer *observer, const char *lane,
 }
 
 void backends_init(struct backends *backends, uv_loop_t *loop, struct mailbox *mailbox,
-                   struct applier *applier, const struct backends_options *options,
-                   struct backends_observer *observer, struct log *log)
+                   struct applier *applier, struct emitter *emitter,
+                   const struct backends_options *options, struct backends_observer *observer,
+                   struct log *log)
 {
     *backends = (struct backends){.options = *options,
                                   .loop = loop,
                                   .mailbox = mailbox,
                                   .applier = applier,
+                                  .emitter = emitter,
                                   .observer = observer,
                                   .log = log,
                                   .lane_observer = {lane_changed, lane_superseded, lane_trouble},
@@ -180,8 +182,8 @@ static int start_lane(struct backends *backends, const struct config *config,
                                          .max_age_ms = wanted->max_age_ms,
                                          .paused = paused};
     *backend = (struct backend){.config = wanted, .name = wanted->name, .paused = paused};
-    r = lane_start(&backend->lane, &options, plugin, backends->applier, &backends->lane_observer,
-                   backends->log, err);
+    r = lane_start(&backend->lane, &options, plugin, backends->applier, backends->emitter,
+                   &backends->lane_observer, backends->log, err);
     if (r != 0) {
         return r;
     }

@@ -54,6 +54,7 @@ struct backends {
     uv_loop_t *loop;
     struct mailbox *mailbox;
     struct applier *applier;
+    struct emitter *emitter;
     struct log *log;
     struct backends_observer *observer;
     struct lane_observer lane_observer;
@@ -68,8 +69,9 @@ struct backends {
 };
 
 void backends_init(struct backends *backends, uv_loop_t *loop, struct mailbox *mailbox,
-                   struct applier *applier, const struct backends_options *options,
-                   struct backends_observer *observer, struct log *log);
+                   struct applier *applier, struct emitter *emitter,
+                   const struct backends_options *options, struct backends_observer *observer,
+                   struct log *log);
 /* Starts a lane for each backend of the config, which is borrowed as long as it is in force. */
 int backends_load(struct backends *backends, const struct config *config, uint64_t applied_seq,
                   struct error *err);

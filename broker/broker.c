@@ -33,6 +33,7 @@ static bool is_quiet(const struct broker *broker)
 static void end_threads(struct broker *broker)
 {
     broker->running = false;
+    own_events_stop(&broker->own_events);
     queries_stop(&broker->queries);
     broker->applier = applier_stop(broker->applier);
     broker->store = store_close(broker->store);

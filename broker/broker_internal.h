@@ -8,6 +8,7 @@
 #include "broker/journal.h"
 #include "broker/listener.h"
 #include "broker/methods.h"
+#include "broker/own_events.h"
 #include "broker/places.h"
 #include "broker/store.h"
 
@@ -28,6 +29,7 @@ struct broker {
     struct peers peers;
     struct listener listener;
     struct writes writes;
+    struct own_events own_events;
     struct queries queries;
     struct backends backends;
     struct waits waits;

@@ -64,6 +64,7 @@ static int start_loop(struct broker *broker, struct error *err)
         r = writes_init(&broker->writes, &broker->loop, &broker->peers, &broker->stats,
                         &broker->writes_observer, broker->log);
     }
+    own_events_init(&broker->own_events, &broker->mailbox, &broker->writes);
     broker->loop_made = r == 0;
     return r < 0 ? error_set_errno(err, r, "cannot make the event loop's handles") : 0;
 }
@@ -148,8 +149,8 @@ static int start_backends(struct broker *broker, struct error *err)
                                              .origin = journal_origin(broker->journal),
                                              .dims = broker->config->dims};
 
-    backends_init(&broker->backends, &broker->loop, &broker->mailbox, broker->applier, &options,
-                  &broker->backends_observer, broker->log);
+    backends_init(&broker->backends, &broker->loop, &broker->mailbox, broker->applier,
+                  &broker->own_events.emitter, &options, &broker->backends_observer, broker->log);
     waits_init(&broker->waits, &broker->loop, &broker->queries, &broker->backends);
     return backends_load(&broker->backends, broker->config, broker->writes.applied_seq, err);
 }

@@ -111,8 +111,8 @@ static int start_thread(struct lane *lane)
 }
 
 int lane_start(struct lane **ret, const struct lane_options *options, struct plugin *plugin,
-               struct applier *applier, struct lane_observer *observer, struct log *log,
-               struct error *err)
+               struct applier *applier, struct emitter *emitter, struct lane_observer *observer,
+               struct log *log, struct error *err)
 {
     struct lane *lane = lane_new(options, plugin);
 
@@ -120,6 +120,7 @@ int lane_start(struct lane **ret, const struct lane_options *options, struct plu
         return error_set_errno(err, -ENOMEM, "Backend %s cannot be started", options->name);
     }
     lane->applier = applier;
+    lane->emitter = emitter;
     lane->observer = observer;
     lane->log = log;
     int status = start_thread(lane);
@@ -136,8 +137,8 @@ void lane_stop(struct lane *lane)
 {
     pthread_mutex_lock(&lane->mutex);
     lane->stopping = true;
-    if (lane->writing != NULL) {
-        lane_work_hurry(lane->writing, LANE_WRITE_HURRY_MS);
+    if (lane->waiting != NULL) {
+        lane_wait_hurry(lane->waiting, LANE_WRITE_HURRY_MS);
     }
     pthread_cond_signal(&lane->woken);
     pthread_mutex_unlock(&lane->mutex);
@@ -302,20 +303,40 @@ bool lane_is_stopping(struct lane *lane)
     return stopping;
 }
 
-int lane_write(struct lane *lane, struct lane_work *work, struct error *err)
+/* Whoever stops the lane hurries what it waits for. */
+static void begin_wait(struct lane *lane, struct lane_wait *wait)
 {
     pthread_mutex_lock(&lane->mutex);
-    lane->writing = work;
+    lane->waiting = wait;
     if (lane->stopping) {
-        lane_work_hurry(work, LANE_WRITE_HURRY_MS);
+        lane_wait_hurry(wait, LANE_WRITE_HURRY_MS);
     }
     pthread_mutex_unlock(&lane->mutex);
-    lane_work_submit(work, lane->applier);
+}
 
-    int status = lane_work_await(work, err);
+static void end_wait(struct lane *lane)
+{
     pthread_mutex_lock(&lane->mutex);
-    lane->writing = NULL;
+    lane->waiting = NULL;
     pthread_mutex_unlock(&lane->mutex);
+}
+
+int lane_write(struct lane *lane, struct lane_work *work, struct error *err)
+{
+    begin_wait(lane, &work->wait);
+    lane_work_submit(work, lane->applier);
+    int status = lane_work_await(work, err);
+    end_wait(lane);
     lane_work_let_go(work);
+    return status;
+}
+
+int lane_emit(struct lane *lane, struct emission *emission, struct error *err)
+{
+    begin_wait(lane, &emission->wait);
+    emission_submit(emission, lane->emitter);
+    int status = emission_await(emission, err);
+    end_wait(lane);
+    emission_let_go(emission);
     return status;
 }

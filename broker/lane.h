@@ -80,13 +80,15 @@ struct lane_reply {
     int request;
 };
 
+struct emitter;
 struct lane;
 
-/* Consumes the plugin, on failure too. The applier, observer and log are borrowed until lane_join.
+/* Consumes the plugin, on failure too. The applier, emitter, observer and log are borrowed until
+ * lane_join.
  */
 int lane_start(struct lane **ret, const struct lane_options *options, struct plugin *plugin,
-               struct applier *applier, struct lane_observer *observer, struct log *log,
-               struct error *err);
+               struct applier *applier, struct emitter *emitter, struct lane_observer *observer,
+               struct log *log, struct error *err);
 /* Asks it to end: cancels the plugin's call. Does not wait. */
 void lane_stop(struct lane *lane);
 /* Joins and frees; after lane_stop. NULL is fine. A plugin that does not end its call within

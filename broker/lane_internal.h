@@ -9,6 +9,7 @@
 
 #include "broker/backoff.h"
 #include "broker/circuit.h"
+#include "broker/emitter.h"
 #include "broker/lane.h"
 #include "broker/lane_deliver.h"
 #include "broker/lane_feed.h"
@@ -45,6 +46,7 @@ struct lane {
     const struct memferry_plugin *table;
     const struct lane_feed *feed; /* what it carries */
     struct applier *applier;
+    struct emitter *emitter;
     struct lane_observer *observer;
     struct log *log;
     pthread_t thread;
@@ -58,7 +60,7 @@ struct lane {
     bool look_deferred; /* a deferred record may be due, or due_ms below not known */
     struct lane_reply *requests, **requests_end;
     struct lane_reply *serving; /* taken from the queue, not answered yet */
-    struct lane_work *writing;  /* that the lane's thread waits for */
+    struct lane_wait *waiting;  /* for which the lane's thread does */
     struct lane_status status;  /* … to here. Written by the lane's thread only */
 
     /* the lane's thread's own */
@@ -94,6 +96,8 @@ void lane_leave_call(struct lane *lane);
 bool lane_is_stopping(struct lane *lane);
 /* Submits the work and waits for it; consumes it. */
 int lane_write(struct lane *lane, struct lane_work *work, struct error *err);
+/* Writes events and waits until they are applied; consumes them. */
+int lane_emit(struct lane *lane, struct emission *emission, struct error *err);
 
 /* ---- lane_health.c ---- */
 

@@ -8,23 +8,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 struct lane_work *lane_work_new(enum lane_work_kind kind, const char *lane, size_t row_room)
 {
     struct lane_work *work = calloc(1, sizeof *work);
-    pthread_condattr_t attributes;
 
     if (work == NULL) {
         return NULL;
     }
     work->kind = kind;
     snprintf(work->lane, sizeof work->lane, "%s", lane);
-    pthread_mutex_init(&work->mutex, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&work->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    lane_wait_init(&work->wait);
     work->row_room = row_room;
     work->rows = row_room > 0 ? calloc(row_room, sizeof *work->rows) : NULL;
     return row_room > 0 && work->rows == NULL ? lane_work_free(work) : work;
@@ -40,8 +34,7 @@ struct lane_work *lane_work_free(struct lane_work *work)
         free(work->rows[i].reason);
     }
     free(work->rows);
-    pthread_cond_destroy(&work->changed);
-    pthread_mutex_destroy(&work->mutex);
+    lane_wait_deinit(&work->wait);
     free(work);
     return NULL;
 }
@@ -89,10 +82,7 @@ static int run(struct applier_work *base, struct store *store, struct error *err
 
 void lane_work_let_go(struct lane_work *work)
 {
-    pthread_mutex_lock(&work->mutex);
-    bool last = --work->holders == 0;
-    pthread_mutex_unlock(&work->mutex);
-    if (last) {
+    if (lane_wait_let_go(&work->wait)) {
         lane_work_free(work);
     }
 }
@@ -101,14 +91,7 @@ static void done(struct applier_work *base, int status, const struct error *err)
 {
     struct lane_work *work = container_of(base, struct lane_work, work);
 
-    pthread_mutex_lock(&work->mutex);
-    work->written = true;
-    work->status = status;
-    if (err != NULL) {
-        work->err = *err;
-    }
-    pthread_cond_broadcast(&work->changed);
-    pthread_mutex_unlock(&work->mutex);
+    lane_wait_finish(&work->wait, status, err);
     lane_work_let_go(work);
 }
 
@@ -116,48 +99,15 @@ void lane_work_submit(struct lane_work *work, struct applier *applier)
 {
     work->work.run = run;
     work->work.done = done;
-    work->holders = 2;
     applier_submit(applier, &work->work);
-}
-
-void lane_work_hurry(struct lane_work *work, int64_t left_ms)
-{
-    pthread_mutex_lock(&work->mutex);
-    work->left_ms = work->hurry ? work->left_ms : left_ms;
-    work->hurry = true;
-    pthread_cond_broadcast(&work->changed);
-    pthread_mutex_unlock(&work->mutex);
-}
-
-static struct timespec deadline_in(int64_t ms)
-{
-    struct timespec at;
-
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    int64_t nanoseconds = at.tv_nsec + ms % 1000 * 1000000;
-    at.tv_sec += (time_t)(ms / 1000 + nanoseconds / 1000000000);
-    at.tv_nsec = (long)(nanoseconds % 1000000000);
-    return at;
 }
 
 int lane_work_await(struct lane_work *work, struct error *err)
 {
-    int waited = 0;
+    int status = lane_wait_await(&work->wait, err);
 
-    pthread_mutex_lock(&work->mutex);
-    while (!work->written && !work->hurry) {
-        pthread_cond_wait(&work->changed, &work->mutex);
+    if (status == -ECANCELED) {
+        error_set(err, status, "The store was not written before the lane stopped.");
     }
-    struct timespec deadline = deadline_in(work->left_ms);
-    while (!work->written && waited == 0) {
-        waited = pthread_cond_timedwait(&work->changed, &work->mutex, &deadline);
-    }
-    int status = work->status;
-    if (!work->written) {
-        status = error_set(err, -ECANCELED, "The store was not written before the lane stopped.");
-    } else if (status != 0 && err != NULL) {
-        *err = work->err;
-    }
-    pthread_mutex_unlock(&work->mutex);
     return status;
 }

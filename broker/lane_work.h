@@ -5,7 +5,7 @@
  * lane_work_let_go (lane_write in lane.c is these three).
  *
  * Failure modes: the store's error is passed on. A lane that is asked to stop while it waits
- * (lane_work_hurry) gives up after the time it is left with -ECANCELED: the work then belongs to
+ * (lane_wait_hurry) gives up after the time it is left with -ECANCELED: the work then belongs to
  * the applier alone, which writes it or not. Either is right: a batch without its outcomes is
  * delivered once more.
  */
@@ -13,10 +13,10 @@
 #define MEMFERRY_LANE_WORK_H
 
 #include "broker/applier.h"
+#include "broker/lane_wait.h"
 #include "broker/store.h"
 #include "broker/util/error.h"
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -32,14 +32,7 @@ struct lane_work {
     uint64_t cursor, delivered;
     struct lane_row *rows; /* owned, with their strings */
     size_t row_count, row_room;
-
-    pthread_mutex_t mutex; /* guards what is below */
-    pthread_cond_t changed;
-    unsigned holders; /* the lane and the applier; the last one frees */
-    bool hurry, written;
-    int64_t left_ms; /* with hurry */
-    int status;
-    struct error err;
+    struct lane_wait wait; /* held by the lane and the applier; the last one frees */
 };
 
 /* NULL: out of memory. row_room: rows that lane_work_add may add. */
@@ -56,8 +49,5 @@ void lane_work_submit(struct lane_work *work, struct applier *applier);
 int lane_work_await(struct lane_work *work, struct error *err);
 /* After lane_work_submit, once: the work is the applier's alone, or freed. */
 void lane_work_let_go(struct lane_work *work);
-/* Any thread, before the lane lets go: the wait may go on for left_ms at most. The first one
- * counts. */
-void lane_work_hurry(struct lane_work *work, int64_t left_ms);
 
 #endif

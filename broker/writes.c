@@ -56,6 +56,15 @@ int write_request_set(struct write_request *request, size_t i, const struct even
     return 0;
 }
 
+void write_request_take(struct write_request *request, size_t i, uint8_t *payload, size_t size)
+{
+    struct write *write = &request->items[i];
+
+    write->change.record.payload = payload;
+    write->change.record.payload_size = size;
+    write->needs_apply = true;
+}
+
 void write_event(const struct write *write, struct event *ret_event)
 {
     const struct journal_record *record = &write->change.record;
@@ -195,7 +204,9 @@ static void answer_now(struct write_request *request, int status)
 void writes_submit(struct writes *writes, struct write_request *request)
 {
     request->writes = writes;
-    request->call->peer->writes = true;
+    if (request->call != NULL) {
+        request->call->peer->writes = true;
+    }
     if (writes->failed_told) {
         answer_now(request, JOURNAL_E_FAILED);
         return;
@@ -204,7 +215,9 @@ void writes_submit(struct writes *writes, struct write_request *request)
         answer_now(request, JOURNAL_E_FULL);
         return;
     }
-    note_active(writes, request->call->peer);
+    if (request->call != NULL) {
+        note_active(writes, request->call->peer);
+    }
     writes->in_flight += request->count;
     for (size_t i = 0; i < request->count; i++) {
         writes->in_flight_bytes += request->items[i].change.record.payload_size;

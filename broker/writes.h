@@ -28,6 +28,7 @@
 #define WRITES_UNAPPLIED_MAX       20000
 #define WRITES_UNAPPLIED_BYTES_MAX ((size_t)16 << 20)
 
+struct emission;
 struct services;
 struct write_request;
 
@@ -38,9 +39,10 @@ struct write {
     bool needs_apply;
 };
 
-/* A call that writes one event, or several in order. */
+/* A call that writes one event, or several in order; or events that no call made. */
 struct write_request {
-    struct call *call;
+    struct call *call;         /* NULL: nobody's */
+    struct emission *emission; /* in place of a call; unused by writes */
     /* Every event has its outcome. Answers the call; the request is freed by writes. */
     void (*done)(struct write_request *);
     struct services *services; /* of the method; unused by writes */
@@ -98,6 +100,8 @@ struct write_request *write_request_new(struct call *call, size_t count);
 void write_request_free(struct write_request *request); /* one that was not submitted */
 /* Encodes the event as item i. -ENOMEM. */
 int write_request_set(struct write_request *request, size_t i, const struct event *event);
+/* Takes over an encoded event as item i; it is answered after its apply. */
+void write_request_take(struct write_request *request, size_t i, uint8_t *payload, size_t size);
 
 /* Consumes the request. */
 void writes_submit(struct writes *writes, struct write_request *request);

@@ -19,7 +19,7 @@ LAYERS = [
     ("store", ["broker/memory_state*", "broker/memory_merge*", "broker/sql.*", "broker/store*",
                "broker/arena.*", "broker/reader*", "broker/applier*", "broker/replay*"]),
     ("plugin", ["broker/plugin*"]),
-    ("lane", ["broker/lane*", "broker/circuit*", "broker/backoff*", "broker/reason*",
+    ("lane", ["broker/lane*", "broker/emitter.*", "broker/circuit*", "broker/backoff*", "broker/reason*",
               "broker/streak*"]),
     ("broker", ["broker/*"]),
 ]

@@ -236,7 +236,7 @@ void world_start_lane(struct world *world)
     struct error err = {0};
     struct plugin *plugin = load(world);
 
-    world_must(lane_start(&world->lane, &world->options, plugin, world->applier,
+    world_must(lane_start(&world->lane, &world->options, plugin, world->applier, NULL,
                           &world->lane_observer, &world->log, &err),
                &err);
     pthread_mutex_lock(&world->mutex);
