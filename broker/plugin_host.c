@@ -59,10 +59,18 @@ static struct plugin_option *find(const struct plugin *plugin, const char *name)
     return NULL;
 }
 
+static const char *secret_place(const struct plugin_option *option)
+{
+    return option->secret_file != NULL ? "file" : option->secret_env != NULL ? "environment" : NULL;
+}
+
 static const char *host_option(const struct memferry_host *host, const char *name)
 {
     const struct plugin_option *option = find(instance_of(host)->plugin, name);
 
+    if (option != NULL && option->row->type == MEMFERRY_OPTION_SECRET) {
+        return secret_place(option);
+    }
     return option != NULL ? option->text : NULL;
 }
 

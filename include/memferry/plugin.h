@@ -79,8 +79,9 @@ struct memferry_host {
     int wake_fd;
     bool (*cancelled)(const struct memferry_host *);
 
-    /* An option's text as configured, or its default; NULL if it has neither. Borrowed until close.
-     */
+    /* An option's text as configured, or its default; NULL if it has neither. Of a SECRET, never
+     * the secret: "environment" or "file" by where it is to be read, NULL if it is not configured
+     * and has no default. Borrowed until close. */
     const char *(*option)(const struct memferry_host *, const char *name);
     /* An INT, DURATION, SIZE or BOOL option as a number, already checked; 0 if it has no value. */
     int64_t (*option_int)(const struct memferry_host *, const char *name);
@@ -197,10 +198,14 @@ struct memferry_plugin {
                     struct memferry_outcome *outcomes);
 
     /*
-     * Embedder: writes host->dims floats for texts[i] at vectors + i * host->dims, and fills
-     * outcomes[i].
+     * Embedder: writes host->dims floats for texts[i] at vectors + i * host->dims, normalised to 1,
+     * fills outcomes[i], and sets texts[i].truncated if it cut the text; an outcome left alone
+     * counts as RETRY. A vector counts only with DONE.
+     *
+     * An embedder has an option `model`, whose value (or default) names what makes its vectors. The
+     * broker keeps it with each vector, and has everything embedded anew when it changes.
      */
-    void (*embed)(void *self, const struct memferry_text *texts, size_t n, float *vectors,
+    void (*embed)(void *self, struct memferry_text *texts, size_t n, float *vectors,
                   struct memferry_outcome *outcomes);
 
     /* Alert backend: tells a human. */

@@ -205,7 +205,7 @@ static void test_options_come_typed_or_by_default(void **state)
     assert_int_equal(host->option_int(host, "room"), 65536);
     assert_string_equal(host->option(host, "place"), "/p");
     assert_null(host->option(host, "fail"));
-    assert_null(host->option(host, "password"));
+    assert_string_equal(host->option(host, "password"), "environment"); /* never the secret */
     assert_null(host->option(host, "no_such"));
     assert_int_equal(host->option_int(host, "no_such"), 0);
 }
@@ -423,6 +423,7 @@ static void test_a_secret_from_a_variable_is_as_it_was_at_load(void **state)
     setenv("EXPOSED_PASSWORD", "changed", 1);
     const struct memferry_host *host = open_ok(f);
     assert_string_equal(host->secret(host, "password", &size, &why), "tea");
+    assert_string_equal(host->option(host, "password"), "environment");
     assert_int_equal(size, 3);
     assert_string_equal(host->secret(host, "signing", NULL, NULL), "milk");
     assert_string_equal(why.text, "");
@@ -442,6 +443,7 @@ static void test_a_missing_secret_says_why(void **state)
     assert_non_null(strstr(why.text, "environment variable EXPOSED_PASSWORD was not set"));
     assert_null(host->secret(host, "signing", &size, &why));
     assert_non_null(strstr(why.text, "add signing_env or signing_file"));
+    assert_null(host->option(host, "signing"));
     assert_null(host->secret(host, "url", &size, &why));
     assert_non_null(strstr(why.text, "no secret named url"));
     assert_null(host->secret(host, "password", NULL, NULL));
@@ -459,6 +461,7 @@ static void test_a_secret_from_a_file_is_read_again_at_each_open(void **state)
     load_ok(f, text);
     const struct memferry_host *host = open_ok(f);
     assert_string_equal(host->secret(host, "password", &size, NULL), "one");
+    assert_string_equal(host->option(host, "password"), "file");
     assert_int_equal(size, 3);
     write_file(below(f, "pw"), "t\0wo\r\n\n", 7, 0400);
     assert_string_equal(host->secret(host, "password", &size, NULL), "one");
