@@ -188,8 +188,9 @@ static bool is_complete(const struct event *event)
     case EVENT_SESSION_BEGIN:
     case EVENT_SESSION_END:
         return event->session_id.size > 0;
-    case EVENT_STATEMENT:
     case EVENT_ALERT:
+        return event->event_id.size > 0 && event->fields != NULL;
+    case EVENT_STATEMENT:
     case EVENT_ALERT_ACK:
         return true;
     default: /* no op at all */
@@ -274,6 +275,7 @@ bool event_needs_apply(const struct event *event)
         return !has_content(event->fields, event->fields_size);
     case EVENT_DELETE:
     case EVENT_RESTORE:
+    case EVENT_ALERT_ACK:
         return true;
     default:
         return false;

@@ -37,7 +37,9 @@ struct event {
     uint64_t expected_version;
     int64_t peer_pid;
     struct event_text event_id, memory_id, session_id, reason;
-    /* EVENT_PUT: a msgpack map of the given fields, by the names of protocol.md: content, kind,
+    /* EVENT_ALERT, EVENT_ALERT_ACK: event_id is the alert's own id (an ack without one is of all);
+     * fields of an alert are those of alert.h.
+     * EVENT_PUT: a msgpack map of the given fields, by the names of protocol.md: content, kind,
      * tags, props, embedding (bin of little-endian float32, or nil to drop it), checked by the
      * request layer. A nil value of props removes.
      * EVENT_RESTORE: {version}: whose state comes back. */

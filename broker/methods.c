@@ -19,6 +19,8 @@ const struct method methods[] = {
     {"dead.list", method_dead_list},
     {"dead.retry", method_dead_retry},
     {"dead.drop", method_dead_drop},
+    {"alert.list", method_alert_list},
+    {"alert.ack", method_alert_ack},
     {"stats", method_stats},
     {NULL, NULL},
 };

@@ -53,6 +53,7 @@ method_fn method_memory_get, method_memory_history, method_memory_list;
 method_fn method_backend_list, method_backend_flush, method_backend_pause, method_backend_resume,
     method_backend_probe, method_backend_forget;
 method_fn method_dead_list, method_dead_retry, method_dead_drop;
+method_fn method_alert_list, method_alert_ack;
 
 /* ---- shared by the methods ---- */
 

@@ -13,6 +13,12 @@
 
 #define LIST_COLUMNS "m.version, m.updated_ms, m.deleted_ms, m.kind, m.session_id, m.id"
 
+/* As enum alert_column in reader_alert.h counts them. */
+#define ALERT_COLUMNS                                                                              \
+    "a.id, a.seq, a.rule, a.severity, a.first_ms, a.at_ms, a.session_id, a.peer_pid, "             \
+    "a.peer_command, a.count, a.sample_ids, a.statement, a.summary, a.undo, a.acked_ms, "          \
+    "a.acked_by"
+
 static const char *const statement_texts[READER_STATEMENTS] = {
     [READER_BEGIN] = "BEGIN",
     [READER_END] = "COMMIT",
@@ -67,6 +73,21 @@ static const char *const statement_texts[READER_STATEMENTS] = {
                          "WHERE d.lane=?1 AND d.dead=0 AND d.due_ms<=?2 "
                          "ORDER BY d.due_ms LIMIT ?3",
     [READER_NEXT_DUE] = "SELECT min(due_ms) FROM deferred WHERE lane=?1 AND dead=0 AND due_ms>?2",
+    [READER_ALERT_LIST] = "SELECT " ALERT_COLUMNS " FROM alert a INDEXED BY alert_seq "
+                          "WHERE a.seq<?1 ORDER BY a.seq DESC",
+    [READER_ALERT_LIST_OPEN] = "SELECT " ALERT_COLUMNS " FROM alert a INDEXED BY alert_open "
+                               "WHERE a.acked_ms IS NULL AND a.seq<?1 ORDER BY a.seq DESC",
+    [READER_ALERTS_AFTER] = "SELECT " ALERT_COLUMNS ", a.seq, d.attempts, d.dead "
+                            "FROM alert a INDEXED BY alert_seq "
+                            "LEFT JOIN deferred d ON d.lane=?1 AND d.memory_id=a.id "
+                            "WHERE a.seq>?2 ORDER BY a.seq LIMIT ?3",
+    [READER_ALERTS_DUE] = "SELECT " ALERT_COLUMNS ", 0, d.attempts, 0 "
+                          "FROM deferred d INDEXED BY deferred_due "
+                          "CROSS JOIN alert a ON a.id=d.memory_id "
+                          "WHERE d.lane=?1 AND d.dead=0 AND d.due_ms<=?2 "
+                          "ORDER BY d.due_ms LIMIT ?3",
+    [READER_ALERTS_OPEN] = "SELECT count(*) FROM alert INDEXED BY alert_open "
+                           "WHERE acked_ms IS NULL",
 };
 
 int reader_open(struct reader **ret, const char *path, struct error *err)
@@ -261,6 +282,19 @@ int reader_history(struct reader *reader, const char *id, uint32_t limit,
 
 /* ---- counts ---- */
 
+static int count_open_alerts(struct reader *reader, struct reader_counts *ret, struct error *err)
+{
+    sqlite3_stmt *count = reader->statements[READER_ALERTS_OPEN];
+    bool row;
+
+    int r = sql_step(&reader->sql, count, &row, err);
+    if (r == 0 && row) {
+        ret->alerts_open = sql_column_uint(count, 0);
+    }
+    sql_reset(count);
+    return r;
+}
+
 int reader_counts(struct reader *reader, struct reader_counts *ret, struct error *err)
 {
     sqlite3_stmt *count = reader->statements[READER_COUNTS];
@@ -276,5 +310,5 @@ int reader_counts(struct reader *reader, struct reader_counts *ret, struct error
         ret->embeddings = sql_column_uint(count, 4);
     }
     sql_reset(count);
-    return r;
+    return r == 0 ? count_open_alerts(reader, ret, err) : r;
 }

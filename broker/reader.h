@@ -11,6 +11,7 @@
 #include "broker/util/error.h"
 
 #include <memferry/memory.h>
+#include <memferry/plugin.h>
 #include <msgpack.h>
 
 #include <stdbool.h>
@@ -55,8 +56,22 @@ int reader_list(struct reader *reader, const struct reader_filter *filter,
 int reader_dead_list(struct reader *reader, const char *backend, uint32_t limit, const char *after,
                      msgpack_sbuffer *ret_result, struct error *err);
 
+enum reader_acked { READER_ACKED_NO = 0, READER_ACKED_ONLY, READER_ACKED_ANY };
+
+struct reader_alert_filter {
+    const char *rule, *session_id; /* NULL: any */
+    int64_t since_ms, until_ms;    /* by at_ms, since ≤ x < until; 0: open */
+    enum reader_acked acked;
+    uint32_t limit;    /* 1 to 1000 */
+    const char *after; /* the `next` of the page before; NULL: the start */
+};
+/* {"alerts": […], "next": …}, as reader_list; what was updated last comes first. */
+int reader_alert_list(struct reader *reader, const struct reader_alert_filter *filter,
+                      msgpack_sbuffer *ret_result, struct error *err);
+
 struct reader_counts {
     uint64_t memories, deleted, events, embeddings;
+    uint64_t alerts_open; /* not acked */
     uint64_t applied_seq;
 };
 int reader_counts(struct reader *reader, struct reader_counts *ret, struct error *err);
@@ -111,5 +126,22 @@ int reader_batch_after(struct reader *reader, const char *lane, uint64_t cursor,
 int reader_batch_due(struct reader *reader, const char *lane, int64_t now_ms, size_t max,
                      size_t max_bytes, struct reader_batch **ret, int64_t *ret_next_due_ms,
                      struct error *err);
+
+/* Alerts to deliver, as batches of memories are: the oldest first, in an arena of their own. In the
+ * lane's rows an alert stands under its id. An acked one is delivered too: it was raised. */
+struct reader_alerts;
+const struct memferry_alert *reader_alerts_get(const struct reader_alerts *batch);
+const struct reader_batch_item *reader_alerts_items(const struct reader_alerts *batch);
+size_t reader_alerts_count(const struct reader_alerts *batch);
+uint64_t reader_alerts_cursor(const struct reader_alerts *batch);
+struct reader_alerts *reader_alerts_free(struct reader_alerts *batch);
+
+/* Alerts that were raised or updated above `cursor`, at most max and at most max_bytes (one at
+ * least). */
+int reader_alerts_after(struct reader *reader, const char *lane, uint64_t cursor, size_t max,
+                        size_t max_bytes, struct reader_alerts **ret, struct error *err);
+int reader_alerts_due(struct reader *reader, const char *lane, int64_t now_ms, size_t max,
+                      size_t max_bytes, struct reader_alerts **ret, int64_t *ret_next_due_ms,
+                      struct error *err);
 
 #endif

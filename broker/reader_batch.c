@@ -211,7 +211,7 @@ int reader_batch_after(struct reader *reader, const char *lane, uint64_t cursor,
     return r;
 }
 
-static int find_next_due(struct reader *reader, const char *lane, int64_t now_ms,
+int reader_find_next_due(struct reader *reader, const char *lane, int64_t now_ms,
                          int64_t *ret_next_due_ms, struct error *err)
 {
     sqlite3_stmt *find = reader->statements[READER_NEXT_DUE];
@@ -234,7 +234,7 @@ static int read_due(struct reader *reader, const char *lane, int64_t now_ms, siz
     sql_bind_text(scan, 1, lane, strlen(lane));
     sql_bind_int(scan, 2, now_ms);
     int r = read_batch(reader, scan, batch, max, max_bytes, err);
-    return r == 0 ? find_next_due(reader, lane, now_ms, ret_next_due_ms, err) : r;
+    return r == 0 ? reader_find_next_due(reader, lane, now_ms, ret_next_due_ms, err) : r;
 }
 
 int reader_batch_due(struct reader *reader, const char *lane, int64_t now_ms, size_t max,

@@ -30,6 +30,11 @@ enum reader_statement {
     READER_BATCH_AFTER,
     READER_BATCH_DUE,
     READER_NEXT_DUE,
+    READER_ALERT_LIST,
+    READER_ALERT_LIST_OPEN,
+    READER_ALERTS_AFTER,
+    READER_ALERTS_DUE,
+    READER_ALERTS_OPEN,
     READER_STATEMENTS /* how many */
 };
 
@@ -54,6 +59,24 @@ int reader_find_vector(struct reader *reader, uint64_t vector_seq, const void **
 int reader_pack_memory(struct reader *reader, const struct event_text *id,
                        const struct memory_state *state, bool with_embedding, msgpack_sbuffer *out,
                        struct error *err);
+
+/* ---- pages of a list: reader_list.c ---- */
+
+#define READER_PAGE_BYTES_MAX (1u << 20)
+
+/* READER_E_CURSOR with a text. */
+int reader_bad_cursor(const char *after, struct error *err);
+/* Digits only, all of them, to the end. */
+bool reader_parse_number(const char *text, size_t size, uint64_t *ret);
+/* {NAME: [count × reader->body], "next": …}; an empty next is nil. */
+int reader_pack_page(struct reader *reader, const char *name, uint32_t count, const char *next,
+                     msgpack_sbuffer *ret_result, struct error *err);
+
+/* ---- batches: reader_batch.c ---- */
+
+/* Within a transaction: when the first deferred row of the lane is due after now_ms; 0: none. */
+int reader_find_next_due(struct reader *reader, const char *lane, int64_t now_ms,
+                         int64_t *ret_next_due_ms, struct error *err);
 
 /* msgpack: a text of ours, a key, a column's text. */
 int reader_pack_name(msgpack_packer *out, const char *name);

@@ -16,19 +16,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LIST_BYTES_MAX (1u << 20)
 #define LIST_LOOK_MAX  100000u
 #define LIST_LIMIT_MAX 1000u
 
 #define CURSOR_TEXT_MAX 512 /* a lane's name, a memory's id, a number */
 
-static int bad_cursor(const char *after, struct error *err)
+int reader_bad_cursor(const char *after, struct error *err)
 {
     return error_set(err, READER_E_CURSOR, "`after` is no place in this list: %.80s", after);
 }
 
-/* Digits only, all of them, to the end. */
-static bool parse_number(const char *text, size_t size, uint64_t *ret)
+bool reader_parse_number(const char *text, size_t size, uint64_t *ret)
 {
     uint64_t number = 0;
 
@@ -45,8 +43,7 @@ static bool parse_number(const char *text, size_t size, uint64_t *ret)
     return true;
 }
 
-/* {NAME: [count × body], "next": …} */
-static int pack_page(struct reader *reader, const char *name, uint32_t count, const char *next,
+int reader_pack_page(struct reader *reader, const char *name, uint32_t count, const char *next,
                      msgpack_sbuffer *ret_result, struct error *err)
 {
     msgpack_packer out;
@@ -148,7 +145,7 @@ static int take_row(struct reader *reader, sqlite3_stmt *row, struct page *page,
     if (r != 0) {
         return r;
     }
-    if (reader->body.size > LIST_BYTES_MAX && page->count > 0) {
+    if (reader->body.size > READER_PAGE_BYTES_MAX && page->count > 0) {
         reader->body.size = size_before;
         page->full = true;
         return 0;
@@ -192,8 +189,8 @@ int reader_list(struct reader *reader, const struct reader_filter *filter,
     assert(filter->limit >= 1 && filter->limit <= LIST_LIMIT_MAX);
     if (filter->after != NULL &&
         (filter->after[0] != 'v' ||
-         !parse_number(filter->after + 1, strlen(filter->after + 1), &page.before))) {
-        return bad_cursor(filter->after, err);
+         !reader_parse_number(filter->after + 1, strlen(filter->after + 1), &page.before))) {
+        return reader_bad_cursor(filter->after, err);
     }
     int r = reader_begin(reader, err);
     if (r == 0) {
@@ -205,7 +202,7 @@ int reader_list(struct reader *reader, const struct reader_filter *filter,
     if (page.full) {
         snprintf(next, sizeof next, "v%llu", (unsigned long long)page.before);
     }
-    return pack_page(reader, "memories", page.count, next, ret_result, err);
+    return reader_pack_page(reader, "memories", page.count, next, ret_result, err);
 }
 
 /* ---- dead letters ---- */
@@ -223,7 +220,7 @@ static bool parse_dead_place(const char *after, struct dead_place *ret)
     const char *id = lane == NULL ? NULL : strchr(lane + 1, '/');
     uint64_t at_ms;
 
-    if (id == NULL || !parse_number(after, (size_t)(lane - after), &at_ms)) {
+    if (id == NULL || !reader_parse_number(after, (size_t)(lane - after), &at_ms)) {
         return false;
     }
     *ret = (struct dead_place){.at_ms = (int64_t)at_ms,
@@ -297,7 +294,7 @@ static int fill_dead(struct reader *reader, sqlite3_stmt *scan, uint32_t limit, 
         if (r != 0 || !row) {
             return r;
         }
-        if (*ret_count == limit || reader->body.size > LIST_BYTES_MAX) {
+        if (*ret_count == limit || reader->body.size > READER_PAGE_BYTES_MAX) {
             memcpy(next, last, sizeof last);
             return 0;
         }
@@ -318,7 +315,7 @@ int reader_dead_list(struct reader *reader, const char *backend, uint32_t limit,
     uint32_t count;
 
     if (after != NULL && !parse_dead_place(after, &place)) {
-        return bad_cursor(after, err);
+        return reader_bad_cursor(after, err);
     }
     int r = reader_begin(reader, err);
     if (r != 0) {
@@ -326,5 +323,5 @@ int reader_dead_list(struct reader *reader, const char *backend, uint32_t limit,
     }
     bind_dead(scan, backend, limit, &place);
     r = reader_end(reader, fill_dead(reader, scan, limit, &count, next, err), err);
-    return r == 0 ? pack_page(reader, "dead", count, next, ret_result, err) : r;
+    return r == 0 ? reader_pack_page(reader, "dead", count, next, ret_result, err) : r;
 }

@@ -45,7 +45,7 @@ enum apply_outcome {
 struct apply_result {
     enum apply_outcome outcome;
     uint64_t seq; /* of the change this answers: the event's own, or the first one's of a repeat */
-    uint64_t version; /* of the memory now; 0: there is none */
+    uint64_t version; /* of the memory now; 0: there is none. An ack of all: how many alerts */
 };
 
 struct store_options {

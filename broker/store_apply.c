@@ -204,6 +204,10 @@ static int apply_event(struct store *store, struct store_event *apply, struct ap
     case EVENT_DELETE:
     case EVENT_RESTORE:
         return apply_to_memory(store, apply, result, err);
+    case EVENT_ALERT:
+        return store_apply_alert(store, apply, result, err);
+    case EVENT_ALERT_ACK:
+        return store_apply_alert_ack(store, apply, result, err);
     default:
         return store_refuse_event(apply, err, "this memferry does not know how");
     }

@@ -53,7 +53,18 @@ int store_key_drop(struct store *store, struct store_event *apply, struct error 
 /* Makes the claimed key answer with another seq. */
 int store_key_move(struct store *store, struct store_event *apply, uint64_t seq, struct error *err);
 
+/* ---- store_alert.c ---- */
+
+int store_apply_alert(struct store *store, struct store_event *apply, struct apply_result *result,
+                      struct error *err);
+int store_apply_alert_ack(struct store *store, struct store_event *apply,
+                          struct apply_result *result, struct error *err);
+
 /* ---- store_write.c: the new state ---- */
+
+/* The event's row; `state` may be NULL. As sql_run. */
+int store_write_event(struct store *store, const struct store_event *apply, const void *state,
+                      size_t size, struct error *err);
 
 /* Decides on the vector of the new state, and keeps a new one. */
 int store_write_vector(struct store *store, struct store_event *apply,

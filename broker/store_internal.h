@@ -34,6 +34,10 @@ enum store_statement {
     STORE_MOVE_CURSOR,
     STORE_CLEAR_ROW,
     STORE_PUT_ROW,
+    STORE_FIND_ALERT,
+    STORE_PUT_ALERT,
+    STORE_ACK_ALERT,
+    STORE_ACK_ALERTS,
     STORE_STATEMENTS /* how many */
 };
 

@@ -61,6 +61,16 @@ static const char *const statement_texts[STORE_STATEMENTS] = {
                       "dead, at_ms) VALUES(?1,?2,?3,?4,?5,?6,?7,?8) ON CONFLICT DO UPDATE SET "
                       "due_ms=?3, attempts=?4, version=?5, reason=?6, "
                       "at_ms=iif(dead=?7, at_ms, ?8), dead=?7",
+    [STORE_FIND_ALERT] = "SELECT seq, count, acked_ms FROM alert WHERE id=?1",
+    [STORE_PUT_ALERT] =
+        "INSERT INTO alert(id, seq, rule, severity, first_ms, at_ms, session_id, peer_pid, "
+        "peer_command, count, sample_ids, statement, summary, undo) "
+        "VALUES(?1,?2,?3,?4,?5,?5,?6,?7,?8,?9,?10,?11,?12,?13) ON CONFLICT DO UPDATE SET "
+        "seq=?2, rule=?3, severity=?4, at_ms=?5, session_id=?6, peer_pid=?7, peer_command=?8, "
+        "count=?9, sample_ids=?10, statement=?11, summary=?12, undo=?13, acked_ms=NULL, "
+        "acked_by=NULL",
+    [STORE_ACK_ALERT] = "UPDATE alert SET acked_ms=?2, acked_by=?3 WHERE id=?1",
+    [STORE_ACK_ALERTS] = "UPDATE alert SET acked_ms=?2, acked_by=?3 WHERE acked_ms IS NULL",
 };
 
 /* ---- open ---- */

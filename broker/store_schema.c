@@ -14,6 +14,9 @@
  * memory_tag tags of the current states; a row goes when its version is no longer current.
  * embedding  a vector under the seq of the event that brought it, which states name: two versions
  *            with the same content may have different vectors of a caller's own.
+ * alert      one row an alert. seq: of the event that raised or last updated it, which lanes look
+ *            at; first_ms, at_ms: of the first and the last; sample_ids: a msgpack array; acked_by:
+ *            the session that acked it, if one did.
  * event_key  hash of (event_id, memory, request) and the seq of its first receipt.
  */
 #include "broker/store_internal.h"
@@ -49,7 +52,13 @@ static const char *const migrations[] = {
     " at_ms INTEGER NOT NULL, PRIMARY KEY(lane, memory_id)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX deferred_due ON deferred(lane, dead, due_ms);",
     /* 2 */
-    "CREATE INDEX event_session ON event(session_id) WHERE session_id IS NOT NULL;",
+    "CREATE INDEX event_session ON event(session_id) WHERE session_id IS NOT NULL;"
+    "CREATE TABLE alert(id TEXT PRIMARY KEY NOT NULL, seq INTEGER NOT NULL, rule TEXT NOT NULL,"
+    " severity TEXT NOT NULL, first_ms INTEGER NOT NULL, at_ms INTEGER NOT NULL, session_id TEXT,"
+    " peer_pid INTEGER, peer_command TEXT, count INTEGER NOT NULL, sample_ids BLOB,"
+    " statement TEXT, summary TEXT, undo TEXT, acked_ms INTEGER, acked_by TEXT) STRICT;"
+    "CREATE UNIQUE INDEX alert_seq ON alert(seq);"
+    "CREATE INDEX alert_open ON alert(seq) WHERE acked_ms IS NULL;",
 };
 
 #define SCHEMA_VERSION ((int64_t)(sizeof migrations / sizeof migrations[0]))

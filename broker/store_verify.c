@@ -5,6 +5,7 @@
  * what is counted, tagged and delivered agrees. Failure mode: -EBADMSG with the first thing that
  * does not, and what to do; nothing is changed.
  */
+#include "broker/alert.h"
 #include "broker/store_apply.h"
 
 #include <errno.h>
@@ -132,6 +133,27 @@ static int check_memory(struct verify *verify, sqlite3_stmt *row)
     return 0;
 }
 
+/* id, rule, count, and fields of the event that its seq names */
+static int check_alert(struct verify *verify, sqlite3_stmt *row)
+{
+    struct event_text id = column_text(row, 0);
+    struct event event = {.op = EVENT_ALERT,
+                          .event_id = id,
+                          .fields = sqlite3_column_blob(row, 3),
+                          .fields_size = (size_t)sqlite3_column_bytes(row, 3)};
+    struct alert alert;
+
+    if (sqlite3_column_type(row, 3) == SQLITE_NULL || alert_decode(&event, &alert) < 0) {
+        return damaged(verify, "there is no readable event of alert", &id);
+    }
+    if (!same_text(alert.rule, column_text(row, 1)) ||
+        (alert.adds ? alert.count > sql_column_uint(row, 2)
+                    : alert.count != sql_column_uint(row, 2))) {
+        return damaged(verify, "its event disagrees with alert", &id);
+    }
+    return 0;
+}
+
 static int check_progress(struct verify *verify, sqlite3_stmt *row)
 {
     struct event_text none = {0};
@@ -160,6 +182,13 @@ static int found_cursor_ahead(struct verify *verify, sqlite3_stmt *row)
     return damaged(verify, "the cursor is ahead of the store in lane", &name);
 }
 
+static int found_lost_alert(struct verify *verify, sqlite3_stmt *row)
+{
+    struct event_text id = column_text(row, 0);
+
+    return damaged(verify, "an event raised what is no longer there: alert", &id);
+}
+
 static int found_stray_tag(struct verify *verify, sqlite3_stmt *row)
 {
     struct event_text tag = column_text(row, 0);
@@ -180,6 +209,11 @@ static int verify_all(struct verify *verify)
         {"SELECT m.id, m.version, m.deleted_ms, m.content_hash, e.memory_id, e.state "
          "FROM memory m LEFT JOIN event e ON e.seq=m.version",
          check_memory},
+        {"SELECT a.id, a.rule, a.count, e.state FROM alert a LEFT JOIN event e ON e.seq=a.seq "
+         "AND e.op='alert' AND e.event_id=a.id",
+         check_alert},
+        {"SELECT event_id FROM event WHERE op='alert' AND event_id NOT IN (SELECT id FROM alert)",
+         found_lost_alert},
         {"SELECT seq, memories, deleted, events FROM applied", check_progress},
         {"SELECT seq FROM event WHERE seq>(SELECT seq FROM applied)", found_event_ahead},
         {"SELECT name FROM lane WHERE cursor>(SELECT seq FROM applied)", found_cursor_ahead},

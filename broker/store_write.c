@@ -94,7 +94,8 @@ int store_write_vector(struct store *store, struct store_event *apply,
 
 /* ---- writing the new state ---- */
 
-static int write_event(struct store *store, const struct store_event *apply, struct error *err)
+int store_write_event(struct store *store, const struct store_event *apply, const void *state,
+                      size_t size, struct error *err)
 {
     sqlite3_stmt *add = store->statements[STORE_ADD_EVENT];
     const struct event *event = &apply->event;
@@ -112,7 +113,7 @@ static int write_event(struct store *store, const struct store_event *apply, str
         sql_bind_null(add, 7);
     }
     sql_bind_text(add, 8, event->reason.data, event->reason.size);
-    sql_bind_blob(add, 9, store->new_state.data, store->new_state.size);
+    sql_bind_blob(add, 9, state, size);
     return sql_run(&store->sql, add, err);
 }
 
@@ -198,7 +199,7 @@ int store_write_state(struct store *store, struct store_event *apply, struct err
         apply->event.session_id.size > 0 ? apply->event.session_id : (struct event_text){0};
     int r = encode_state(store, apply, err);
     if (r == 0) {
-        r = write_event(store, apply, err);
+        r = store_write_event(store, apply, store->new_state.data, store->new_state.size, err);
     }
     if (r == 0) {
         r = write_memory(store, apply, err);

@@ -103,6 +103,10 @@ static enum rpc_code apply_failure(const struct write *write, struct rpc_failure
                  (int)event.memory_id.size, event.memory_id.data,
                  (unsigned long long)write->change.result.version,
                  (unsigned long long)event.expected_version);
+    } else if (event.op == EVENT_ALERT_ACK) {
+        snprintf(failure->text, sizeof failure->text,
+                 "there is no alert %.*s; alert.list names them", (int)event.event_id.size,
+                 event.event_id.data);
     } else if (event.op == EVENT_PUT) {
         snprintf(failure->text, sizeof failure->text,
                  "there is no memory %.*s to change; a new one needs content",

@@ -237,6 +237,19 @@ uint64_t fixture_delete(struct fixture *fixture, const char *memory_id)
     return result.seq;
 }
 
+struct apply_result fixture_raise(struct fixture *fixture, const struct alert *alert)
+{
+    struct apply_result result = {0};
+    msgpack_sbuffer fields;
+    struct event event;
+
+    msgpack_sbuffer_init(&fields);
+    assert_int_equal(alert_event(alert, &fields, &event), 0);
+    assert_int_equal(fixture_apply(fixture, &event, &result), 0);
+    msgpack_sbuffer_destroy(&fields);
+    return result;
+}
+
 /* ---- answers ---- */
 
 static void print_object(FILE *out, const msgpack_object *object);

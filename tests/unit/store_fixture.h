@@ -2,6 +2,7 @@
 #ifndef MEMFERRY_TESTS_STORE_FIXTURE_H
 #define MEMFERRY_TESTS_STORE_FIXTURE_H
 
+#include "broker/alert.h"
 #include "broker/reader.h"
 #include "broker/store.h"
 
@@ -46,6 +47,9 @@ int fixture_apply(struct fixture *fixture, const struct event *event, struct app
 /* A put or delete that must change something; its seq. */
 uint64_t fixture_put_json(struct fixture *fixture, const char *memory_id, const char *json);
 uint64_t fixture_delete(struct fixture *fixture, const char *memory_id);
+
+/* What store_apply said of an alert; it is applied. */
+struct apply_result fixture_raise(struct fixture *fixture, const struct alert *alert);
 
 /* The last answer of the reader as JSON with ' for " (floats of a bin as numbers), until the next
  * call. */

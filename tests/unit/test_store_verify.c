@@ -24,6 +24,10 @@ static int setup(void **state)
     fixture_put_json(f, "a", "{'content':'A','tags':['t'],'embedding':[1,2]}");
     fixture_put_json(f, "b", "{'content':'B'}");
     fixture_delete(f, "b");
+    fixture_raise(f, &(struct alert){.id = fixture_text("x"),
+                                     .rule = fixture_text("rapid-delete"),
+                                     .severity = MEMFERRY_SEVERITY_WARNING,
+                                     .count = 11});
     assert_int_equal(store_begin(f->store, &err), 0);
     assert_int_equal(store_lane_ensure(f->store, "graph", &err), 0);
     assert_int_equal(store_commit(f->store, &err), 0);
@@ -41,7 +45,7 @@ static void test_a_good_store_is_counted(void **state)
     assert_int_equal(store_verify(f->path, &memories, &events, &applied_seq, &err), 0);
     assert_int_equal(memories, 2);
     assert_int_equal(events, 3);
-    assert_int_equal(applied_seq, 3);
+    assert_int_equal(applied_seq, 4);
 }
 
 static void test_each_kind_of_damage_is_found(void **state)
@@ -54,9 +58,13 @@ static void test_each_kind_of_damage_is_found(void **state)
         "UPDATE memory SET content_hash=x'00' WHERE id='a'",
         "DELETE FROM memory WHERE id='b'",
         "DELETE FROM embedding",
-        "UPDATE applied SET seq=2",
-        "UPDATE lane SET cursor=4",
+        "UPDATE applied SET seq=3",
+        "UPDATE lane SET cursor=5",
         "INSERT INTO memory_tag VALUES('t', 2)",
+        "UPDATE alert SET seq=2",
+        "UPDATE alert SET count=12",
+        "UPDATE event SET state=x'80' WHERE seq=4",
+        "DELETE FROM alert",
     };
     struct fixture *f = *state;
     char save[256], undo[256];

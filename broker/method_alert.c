@@ -1,0 +1,288 @@
+/*
+ * method_alert.c - alert.list and alert.ack.
+ *
+ * A list is read by the reader thread. An ack is an event as every change is, answered after its
+ * apply: of one alert, of several (what failed stands in the list beside what worked), or of all
+ * that are open when the store comes to it.
+ */
+#include "broker/alert.h"
+#include "broker/memory_params.h"
+#include "broker/methods.h"
+#include "broker/util/container.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LIMIT_DEFAULT 100
+#define LIMIT_MAX     1000
+#define AFTER_MAX     32
+#define ACK_IDS_MAX   1000
+
+/* ---- list ---- */
+
+struct alert_query {
+    struct query query;
+    struct reader_alert_filter filter;
+    uint64_t limit;
+    char rule[ALERT_RULE_MAX + 1], session_id[SESSION_ID_MAX + 1], after[AFTER_MAX + 1];
+};
+
+static int run_list(struct query *base, struct reader *reader, struct error *err)
+{
+    struct alert_query *query = container_of(base, struct alert_query, query);
+
+    query->filter.limit = (uint32_t)query->limit;
+    return reader_alert_list(reader, &query->filter, &base->result, err);
+}
+
+static void list_done(struct query *query)
+{
+    query_answer(query);
+    query_deinit(query);
+    free(container_of(query, struct alert_query, query));
+}
+
+static enum rpc_code read_acked(const struct param *param, enum reader_acked *ret)
+{
+    static const char *const names[] = {
+        [READER_ACKED_NO] = "no", [READER_ACKED_ONLY] = "only", [READER_ACKED_ANY] = "any"};
+    char text[8];
+
+    if (param_copy(param, 1, sizeof text - 1, text) == RPC_OK) {
+        for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
+            if (strcmp(text, names[i]) == 0) {
+                *ret = (enum reader_acked)i;
+                return RPC_OK;
+            }
+        }
+    }
+    return param_fail(param, "acked must be \"no\", \"only\" or \"any\"");
+}
+
+static enum rpc_code read_text_filter(const struct param *param, size_t max, char *buffer,
+                                      const char **ret)
+{
+    *ret = buffer;
+    return param_copy(param, 1, max, buffer);
+}
+
+static enum rpc_code list_params_read(void *target, const struct param *param)
+{
+    struct alert_query *query = target;
+    struct reader_alert_filter *filter = &query->filter;
+
+    if (param_is(param, "rule")) {
+        return read_text_filter(param, ALERT_RULE_MAX, query->rule, &filter->rule);
+    }
+    if (param_is(param, "session_id")) {
+        return read_text_filter(param, SESSION_ID_MAX, query->session_id, &filter->session_id);
+    }
+    if (param_is(param, "after")) {
+        return read_text_filter(param, AFTER_MAX, query->after, &filter->after);
+    }
+    if (param_is(param, "since")) {
+        return param_time(param, &filter->since_ms);
+    }
+    if (param_is(param, "until")) {
+        return param_time(param, &filter->until_ms);
+    }
+    if (param_is(param, "acked")) {
+        return read_acked(param, &filter->acked);
+    }
+    return param_is(param, "limit") ? param_uint(param, 1, LIMIT_MAX, &query->limit)
+                                    : RPC_METHOD_NOT_FOUND;
+}
+
+void method_alert_list(struct services *services, struct call *call, const msgpack_object *params)
+{
+    struct rpc_failure failure = {0};
+    struct alert_query *query = calloc(1, sizeof *query);
+
+    if (query == NULL) {
+        call_fail(call, RPC_INTERNAL, "out of memory for the request");
+        return;
+    }
+    query->limit = LIMIT_DEFAULT;
+    query->query.run = run_list;
+    query->query.done = list_done;
+    if (params_read(params, list_params_read, query, &failure) != RPC_OK) {
+        free(query);
+        call_fail_with(call, &failure, NULL);
+        return;
+    }
+    services_read(services, &query->query, call);
+}
+
+/* ---- ack ---- */
+
+struct ack_params {
+    struct event event;
+    const msgpack_object *ids; /* NULL: one id, or all */
+    bool all;
+};
+
+static enum rpc_code read_ids(struct ack_params *params, const struct param *param)
+{
+    const msgpack_object *value = param->value;
+
+    if (value->type != MSGPACK_OBJECT_ARRAY || value->via.array.size == 0 ||
+        value->via.array.size > ACK_IDS_MAX) {
+        return param_fail(param, "ids must be a list of 1 to %d ids", ACK_IDS_MAX);
+    }
+    for (uint32_t i = 0; i < value->via.array.size; i++) {
+        const msgpack_object *id = &value->via.array.ptr[i];
+        if (id->type != MSGPACK_OBJECT_STR || id->via.str.size == 0 ||
+            id->via.str.size > ALERT_ID_MAX) {
+            return param_fail(param, "ids must hold strings of 1 to %d bytes", ALERT_ID_MAX);
+        }
+    }
+    params->ids = value;
+    return RPC_OK;
+}
+
+static enum rpc_code ack_params_read(void *target, const struct param *param)
+{
+    struct ack_params *params = target;
+
+    if (param_is(param, "id")) {
+        return param_text(param, 1, ALERT_ID_MAX, &params->event.event_id);
+    }
+    if (param_is(param, "ids")) {
+        return read_ids(params, param);
+    }
+    if (param_is(param, "all")) {
+        return param_bool(param, &params->all);
+    }
+    return param_is(param, "session_id")
+               ? param_text(param, 1, SESSION_ID_MAX, &params->event.session_id)
+               : RPC_METHOD_NOT_FOUND;
+}
+
+static void pack_ack(msgpack_packer *packer, const struct write *write)
+{
+    struct rpc_failure failure;
+    struct event event;
+    bool worked = write_outcome(write, &failure) == RPC_OK;
+
+    write_event(write, &event);
+    msgpack_pack_map(packer, worked ? 4 : 2);
+    pack_key(packer, "id");
+    pack_text(packer, event.event_id.data, event.event_id.size);
+    if (worked) {
+        pack_uint_member(packer, "seq", write_seq(write));
+        pack_bool_member(packer, "duplicate", write_is_duplicate(write));
+        pack_bool_member(packer, "durable", true);
+        return;
+    }
+    pack_key(packer, "error");
+    msgpack_pack_map(packer, 3);
+    pack_int_member(packer, "code", failure.code);
+    pack_text_member(packer, "name", rpc_code_name(failure.code));
+    pack_text_member(packer, "message", failure.text);
+}
+
+static bool nothing_was_written(const struct write_request *request)
+{
+    for (size_t i = 0; i < request->count; i++) {
+        if (request->items[i].change.record.status == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void list_acked(struct write_request *request)
+{
+    msgpack_sbuffer result;
+    msgpack_packer packer;
+
+    if (nothing_was_written(request)) {
+        struct rpc_failure failure;
+        write_outcome(&request->items[0], &failure);
+        call_fail_with(request->call, &failure, NULL);
+        return;
+    }
+    msgpack_sbuffer_init(&result);
+    msgpack_packer_init(&packer, &result, msgpack_sbuffer_write);
+    msgpack_pack_map(&packer, 1);
+    pack_key(&packer, "receipts");
+    msgpack_pack_array(&packer, request->count);
+    for (size_t i = 0; i < request->count; i++) {
+        pack_ack(&packer, &request->items[i]);
+    }
+    call_reply(request->call, &result);
+    msgpack_sbuffer_destroy(&result);
+}
+
+/* One alert, or all. */
+static void acked(struct write_request *request)
+{
+    const struct write *write = &request->items[0];
+    struct rpc_failure failure;
+    struct event event;
+    msgpack_sbuffer result;
+    msgpack_packer packer;
+
+    if (write_outcome(write, &failure) != RPC_OK) {
+        call_fail_with(request->call, &failure, NULL);
+        return;
+    }
+    write_event(write, &event);
+    msgpack_sbuffer_init(&result);
+    msgpack_packer_init(&packer, &result, msgpack_sbuffer_write);
+    if (event.event_id.size > 0) {
+        pack_ack(&packer, write);
+    } else {
+        msgpack_pack_map(&packer, 2);
+        pack_uint_member(&packer, "count", write->change.result.version);
+        pack_bool_member(&packer, "durable", true);
+    }
+    call_reply(request->call, &result);
+    msgpack_sbuffer_destroy(&result);
+}
+
+static void submit_acks(struct services *services, struct call *call,
+                        const struct ack_params *params)
+{
+    size_t count = params->ids != NULL ? params->ids->via.array.size : 1;
+    struct write_request *request = write_request_new(call, count);
+    int r = request == NULL ? -1 : 0;
+
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        struct event event = params->event;
+        if (params->ids != NULL) {
+            const msgpack_object_str *id = &params->ids->via.array.ptr[i].via.str;
+            event.event_id = (struct event_text){id->ptr, id->size};
+        }
+        r = write_request_set(request, i, &event);
+    }
+    if (r < 0) {
+        call_fail(call, RPC_INTERNAL, "out of memory for the request");
+        if (request != NULL) {
+            write_request_free(request);
+        }
+        return;
+    }
+    request->services = services;
+    request->done = params->ids != NULL ? list_acked : acked;
+    writes_submit(services->writes, request);
+}
+
+void method_alert_ack(struct services *services, struct call *call, const msgpack_object *params)
+{
+    struct ack_params ack = {.event = {.op = EVENT_ALERT_ACK, .peer_pid = call->peer_pid}};
+    struct rpc_failure failure = {0};
+
+    if (params_read(params, ack_params_read, &ack, &failure) != RPC_OK) {
+        call_fail_with(call, &failure, NULL);
+        return;
+    }
+    if ((ack.event.event_id.data != NULL) + (ack.ids != NULL) + ack.all != 1) {
+        failure = (struct rpc_failure){
+            .code = RPC_INVALID_PARAMS, .field = "id", .text = "give an id, ids, or all: true"};
+        call_fail_with(call, &failure, NULL);
+        return;
+    }
+    submit_acks(services, call, &ack);
+}
