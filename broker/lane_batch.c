@@ -26,7 +26,7 @@ static void set_look(struct lane *lane, enum lane_source source, bool look)
     pthread_mutex_unlock(&lane->mutex);
 }
 
-static int read_deferred(struct lane *lane, struct reader_batch **ret, struct error *err)
+static int read_deferred(struct lane *lane, struct lane_batch *ret, struct error *err)
 {
     int64_t now_ms = clock_wall_ms();
     int status = lane->feed->read_due(lane, now_ms, ret, err);
@@ -34,18 +34,18 @@ static int read_deferred(struct lane *lane, struct reader_batch **ret, struct er
     if (status != 0) {
         return status;
     }
-    if (reader_batch_count(*ret) == 0 && lane->next_due_ms > now_ms + DUE_HORIZON_MS) {
-        reader_batch_free(*ret);
+    if (ret->count == 0 && lane->next_due_ms > now_ms + DUE_HORIZON_MS) {
+        lane_batch_deinit(ret);
         status = lane->feed->read_due(lane, lane->next_due_ms, ret, err);
     }
     if (status == 0) {
-        lane->has_deferred = reader_batch_count(*ret) > 0 || lane->next_due_ms != 0;
+        lane->has_deferred = ret->count > 0 || lane->next_due_ms != 0;
     }
     return status;
 }
 
 /* Whoever wakes the lane during the read says so again: the flag is taken down before it. */
-static int read_batch(struct lane *lane, enum lane_source source, struct reader_batch **ret,
+static int read_batch(struct lane *lane, enum lane_source source, struct lane_batch *ret,
                       struct error *err)
 {
     int status;
@@ -118,13 +118,13 @@ static int judge_backend(struct lane *lane, enum lane_source source, struct erro
     return 0;
 }
 
-static int deliver(struct lane *lane, enum lane_source source, const struct reader_batch *batch,
+static int deliver(struct lane *lane, enum lane_source source, const struct lane_batch *batch,
                    struct error *err)
 {
     assert(lane->circuit.circuit == CIRCUIT_CLOSED && lane->instance != NULL);
     lane->sink = (struct delivery_sink){.deliver = sink_deliver, .wish = sink_wish};
     lane->carried = batch;
-    delivery_run(lane->delivery, &lane->sink, reader_batch_items(batch), reader_batch_count(batch));
+    delivery_run(lane->delivery, &lane->sink, batch->items, batch->count);
     if (lane->delivery->done > 0) {
         circuit_delivered(&lane->circuit);
     }
@@ -139,22 +139,22 @@ static int deliver(struct lane *lane, enum lane_source source, const struct read
 
 int lane_deliver_batch(struct lane *lane, enum lane_source source, struct error *err)
 {
-    struct reader_batch *batch = NULL;
+    struct lane_batch batch = {0};
     int status = read_batch(lane, source, &batch, err);
 
     if (status != 0) {
         return status;
     }
-    if (reader_batch_count(batch) > 0) {
-        status = deliver(lane, source, batch, err);
+    if (batch.count > 0) {
+        status = deliver(lane, source, &batch, err);
         set_look(lane, source, true);
         if (lane->has_deferred) { /* a new one may be due before next_due_ms */
             set_look(lane, LANE_SOURCE_DEFERRED, true);
         }
-    } else if (source == LANE_SOURCE_EVENTS && reader_batch_cursor(batch) != lane->cursor) {
-        status = lane_record(lane, source, batch, err);
+    } else if (source == LANE_SOURCE_EVENTS && batch.cursor != lane->cursor) {
+        status = lane_record(lane, source, &batch, err);
         set_look(lane, source, true);
     }
-    reader_batch_free(batch);
+    lane_batch_deinit(&batch);
     return status;
 }

@@ -6,23 +6,43 @@
 
 /* ---- memories, to a sink ---- */
 
-static int read_memories(struct lane *lane, struct reader_batch **ret, struct error *err)
+static void hold_memories(struct lane_batch *ret, struct reader_batch *memories)
 {
-    return reader_batch_after(lane->reader, lane->name, lane->cursor, lane->batch,
-                              lane->batch_bytes, ret, err);
+    *ret = (struct lane_batch){.items = reader_batch_items(memories),
+                               .count = reader_batch_count(memories),
+                               .cursor = reader_batch_cursor(memories),
+                               .memories = memories};
 }
 
-static int read_due_memories(struct lane *lane, int64_t now_ms, struct reader_batch **ret,
+static int read_memories(struct lane *lane, struct lane_batch *ret, struct error *err)
+{
+    struct reader_batch *memories = NULL;
+    int status = reader_batch_after(lane->reader, lane->name, lane->cursor, lane->batch,
+                                    lane->batch_bytes, &memories, err);
+
+    if (status == 0) {
+        hold_memories(ret, memories);
+    }
+    return status;
+}
+
+static int read_due_memories(struct lane *lane, int64_t now_ms, struct lane_batch *ret,
                              struct error *err)
 {
-    return reader_batch_due(lane->reader, lane->name, now_ms, lane->batch, lane->batch_bytes, ret,
-                            &lane->next_due_ms, err);
+    struct reader_batch *memories = NULL;
+    int status = reader_batch_due(lane->reader, lane->name, now_ms, lane->batch, lane->batch_bytes,
+                                  &memories, &lane->next_due_ms, err);
+
+    if (status == 0) {
+        hold_memories(ret, memories);
+    }
+    return status;
 }
 
 static void deliver(struct lane *lane, const uint32_t *which, size_t n,
                     struct memferry_outcome *outcomes)
 {
-    const struct memferry_memory *memories = reader_batch_memories(lane->carried);
+    const struct memferry_memory *memories = reader_batch_memories(lane->carried->memories);
 
     for (size_t i = 0; i < n; i++) {
         lane->room.memories[i] = memories[which[i]];
@@ -40,6 +60,12 @@ static const struct lane_feed memories_feed = {.noun = "memories",
 const struct lane_feed *lane_feed_of(const struct memferry_plugin *table)
 {
     return table->deliver != NULL ? &memories_feed : NULL;
+}
+
+void lane_batch_deinit(struct lane_batch *batch)
+{
+    reader_batch_free(batch->memories);
+    *batch = (struct lane_batch){0};
 }
 
 int lane_room_init(struct lane_room *room, const struct lane_feed *feed, uint32_t batch)

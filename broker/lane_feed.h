@@ -14,12 +14,20 @@
 
 struct lane;
 
+/* What is delivered next. Only one of the last ones is there, by the feed. */
+struct lane_batch {
+    const struct reader_batch_item *items;
+    size_t count;
+    uint64_t cursor;               /* where the lane stands once the batch is dealt with */
+    struct reader_batch *memories; /* owned */
+};
+
 struct lane_feed {
     const char *noun; /* for messages: "memories" */
     /* What is above the lane's cursor; as reader_batch_after. */
-    int (*read_events)(struct lane *, struct reader_batch **ret, struct error *err);
+    int (*read_events)(struct lane *, struct lane_batch *ret, struct error *err);
     /* What is deferred and due; sets lane->next_due_ms. As reader_batch_due. */
-    int (*read_due)(struct lane *, int64_t now_ms, struct reader_batch **ret, struct error *err);
+    int (*read_due)(struct lane *, int64_t now_ms, struct lane_batch *ret, struct error *err);
     /* Calls the plugin with the items which[0 … n) of lane->carried. */
     void (*call)(struct lane *, const uint32_t *which, size_t n, struct memferry_outcome *outcomes);
     /* Behind the calls, before the outcomes are recorded: keeps what the plugin gave. On failure
@@ -29,6 +37,8 @@ struct lane_feed {
 
 /* By what the plugin can do; a plugin that can do nothing of it has none. */
 const struct lane_feed *lane_feed_of(const struct memferry_plugin *table);
+
+void lane_batch_deinit(struct lane_batch *batch);
 
 /* Room for what one call of the plugin carries; only what the feed needs is there. */
 struct lane_room {

@@ -71,7 +71,7 @@ struct lane {
     struct backoff backoff;
     struct delivery *delivery;
     struct delivery_sink sink;
-    const struct reader_batch *carried; /* under way */
+    const struct lane_batch *carried; /* under way */
     struct lane_room room;
     uint64_t cursor;
     bool paused;
@@ -121,7 +121,7 @@ int lane_deliver_batch(struct lane *lane, enum lane_source source, struct error 
 /* ---- lane_record.c ---- */
 
 /* Writes the outcomes of lane->delivery and the cursor in one transaction. */
-int lane_record(struct lane *lane, enum lane_source source, const struct reader_batch *batch,
+int lane_record(struct lane *lane, enum lane_source source, const struct lane_batch *batch,
                 struct error *err);
 
 /* ---- lane_loop.c ---- */

@@ -22,7 +22,7 @@
 /* What is being written, and what the log will say of it. */
 struct record {
     struct lane *lane;
-    const struct reader_batch *batch;
+    const struct lane_batch *batch;
     struct lane_work *work;
     int64_t now_ms;
     size_t dead;
@@ -81,7 +81,7 @@ static bool plan_left(const struct record *record, const struct reader_batch_ite
 /* Fills the row of memory i with borrowed strings; false: it needs none. */
 static bool plan_row(struct record *record, size_t i, struct lane_row *row)
 {
-    const struct reader_batch_item *item = &reader_batch_items(record->batch)[i];
+    const struct reader_batch_item *item = &record->batch->items[i];
     struct delivery *delivery = record->lane->delivery;
     struct delivery_result *result = &delivery->results[i];
 
@@ -136,7 +136,7 @@ static int plan(struct record *record)
     struct lane_row row;
     int status = 0;
 
-    for (size_t i = 0; i < reader_batch_count(record->batch) && status == 0; i++) {
+    for (size_t i = 0; i < record->batch->count && status == 0; i++) {
         if (plan_row(record, i, &row)) {
             status = lane_work_add(record->work, &row);
         }
@@ -152,18 +152,18 @@ static void log_dead(const struct record *record)
     if (record->dead > 0) {
         log_write(record->lane->log, LOG_LEVEL_WARNING, "lane-dead",
                   "Backend %s: %zu of %zu %s became dead letters; the first, %s: %s",
-                  record->lane->name, record->dead, reader_batch_count(record->batch),
-                  record->lane->feed->noun, record->first_dead, record->first_reason);
+                  record->lane->name, record->dead, record->batch->count, record->lane->feed->noun,
+                  record->first_dead, record->first_reason);
     }
 }
 
-static void tell_superseded(struct lane *lane, const struct reader_batch *batch)
+static void tell_superseded(struct lane *lane, const struct lane_batch *batch)
 {
-    for (size_t i = 0; i < reader_batch_count(batch); i++) {
+    for (size_t i = 0; i < batch->count; i++) {
         const struct delivery_result *result = &lane->delivery->results[i];
 
         if (result->fate == FATE_DONE && result->superseded) {
-            const struct reader_batch_item *item = &reader_batch_items(batch)[i];
+            const struct reader_batch_item *item = &batch->items[i];
             lane->observer->superseded(lane->observer, lane->name, item->id, item->version);
         }
     }
@@ -199,7 +199,7 @@ static int write_progress(struct record *record, uint64_t cursor, uint64_t deliv
                           struct error *err)
 {
     struct lane *lane = record->lane;
-    size_t n = reader_batch_count(record->batch);
+    size_t n = record->batch->count;
 
     record->work = lane_work_new(LANE_WORK_PROGRESS, lane->name, n > 0 ? n + STREAK_MAX : 0);
     int status = record->work == NULL ? -ENOMEM : n > 0 ? plan(record) : 0;
@@ -215,7 +215,7 @@ static int write_progress(struct record *record, uint64_t cursor, uint64_t deliv
 /* An empty batch passed over events that are no longer the latest. */
 static int record_empty(struct record *record, struct error *err)
 {
-    uint64_t cursor = reader_batch_cursor(record->batch);
+    uint64_t cursor = record->batch->cursor;
     int status = write_progress(record, cursor, 0, err);
 
     if (status == 0) {
@@ -225,17 +225,17 @@ static int record_empty(struct record *record, struct error *err)
     return status;
 }
 
-int lane_record(struct lane *lane, enum lane_source source, const struct reader_batch *batch,
+int lane_record(struct lane *lane, enum lane_source source, const struct lane_batch *batch,
                 struct error *err)
 {
     struct delivery *delivery = lane->delivery;
     struct record record = {.lane = lane, .batch = batch, .now_ms = clock_wall_ms()};
-    uint64_t cursor = source == LANE_SOURCE_EVENTS ? reader_batch_cursor(batch) : lane->cursor;
+    uint64_t cursor = source == LANE_SOURCE_EVENTS ? batch->cursor : lane->cursor;
 
-    if (reader_batch_count(batch) == 0) {
+    if (batch->count == 0) {
         return record_empty(&record, err);
     }
-    note_last_failure(lane, reader_batch_count(batch));
+    note_last_failure(lane, batch->count);
     if (delivery->done + delivery->retry + delivery->reject == 0) {
         return 0;
     }
