@@ -1,6 +1,7 @@
 /* backends.c - starts, finds, replaces and ends the lanes of the config. */
 #include "broker/backends.h"
 
+#include "broker/lane_feed.h"
 #include "broker/reader.h"
 #include "broker/util/container.h"
 
@@ -121,9 +122,26 @@ void backends_init(struct backends *backends, uv_loop_t *loop, struct mailbox *m
 
 /* ---- start ---- */
 
+static int plugin_kind(const struct config *config, const struct config_backend *wanted,
+                       const struct memferry_plugin *table, enum lane_kind *ret_kind,
+                       struct error *err)
+{
+    const struct lane_feed *feed = lane_feed_of(table);
+
+    if (feed == NULL) {
+        return error_set(err, -EINVAL,
+                         "%s:%u: plugin %s takes no memories, makes no vectors and tells no alerts "
+                         "(it has none of deliver, embed and notify), or does more than one of "
+                         "these; a backend does one: take the section out",
+                         config->file, wanted->line, wanted->plugin);
+    }
+    *ret_kind = feed->kind;
+    return 0;
+}
+
 static int load_plugin(const struct backends_options *options, const struct config *config,
                        const struct config_backend *wanted, struct log *log,
-                       struct plugin **ret_plugin, struct error *err)
+                       struct plugin **ret_plugin, enum lane_kind *ret_kind, struct error *err)
 {
     const struct plugin_context context = {.plugin_dir = options->plugin_dir,
                                            .config_file = config->file,
@@ -133,12 +151,12 @@ static int load_plugin(const struct backends_options *options, const struct conf
                                            .log = log};
     int r = plugin_load(ret_plugin, wanted, &context, err);
 
-    if (r == 0 && plugin_table(*ret_plugin)->deliver == NULL) {
+    if (r != 0) {
+        return r;
+    }
+    r = plugin_kind(config, wanted, plugin_table(*ret_plugin), ret_kind, err);
+    if (r != 0) {
         *ret_plugin = plugin_unload(*ret_plugin);
-        return error_set(err, -EINVAL,
-                         "%s:%u: plugin %s can't take memories (it has no deliver), and this "
-                         "broker has no other use for it; take the section out",
-                         config->file, wanted->line, wanted->plugin);
     }
     return r;
 }
@@ -159,9 +177,10 @@ static int read_paused(const struct backends *backends, const char *name, bool *
     return r;
 }
 
-static int start_lane(struct backends *backends, const struct config *config,
-                      struct config_backend *wanted, struct error *err)
+static int start_lane(struct backends *backends, size_t i, struct error *err)
 {
+    const struct config *config = backends->config;
+    struct config_backend *wanted = &config->backends[i];
     struct backend *backend = &backends->items[backends->count];
     struct plugin *plugin = NULL;
     bool paused;
@@ -170,8 +189,8 @@ static int start_lane(struct backends *backends, const struct config *config,
     if (r != 0) {
         return r;
     }
-    r = load_plugin(&backends->options, config, wanted, backends->log, &plugin, err);
-
+    r = load_plugin(&backends->options, config, wanted, backends->log, &plugin,
+                    &backends->kinds.items[i], err);
     if (r != 0) {
         return r;
     }
@@ -201,6 +220,25 @@ static int check_count(const struct config *config, struct error *err)
     return 0;
 }
 
+/* Vectors of two models can't be compared, so there is one embedder. */
+static int check_embedders(const struct config *config, const struct backend_kinds *kinds,
+                           struct error *err)
+{
+    const struct config_backend *first = NULL;
+
+    for (size_t i = 0; i < config->backend_count; i++) {
+        const struct config_backend *wanted = &config->backends[i];
+        if (kinds->items[i] == LANE_EMBEDDER && first != NULL) {
+            return error_set(err, -EINVAL,
+                             "%s:%u: backend %s makes vectors, and so does %s (line %u); a broker "
+                             "has one embedder: take one of the sections out",
+                             config->file, wanted->line, wanted->name, first->name, first->line);
+        }
+        first = kinds->items[i] == LANE_EMBEDDER ? wanted : first;
+    }
+    return 0;
+}
+
 int backends_load(struct backends *backends, const struct config *config, uint64_t applied_seq,
                   struct error *err)
 {
@@ -209,22 +247,23 @@ int backends_load(struct backends *backends, const struct config *config, uint64
     backends->applied_seq = applied_seq;
     backends->config = config;
     for (size_t i = 0; r == 0 && i < config->backend_count; i++) {
-        r = start_lane(backends, config, &config->backends[i], err);
+        r = start_lane(backends, i, err);
     }
-    return r;
+    return r == 0 ? check_embedders(config, &backends->kinds, err) : r;
 }
 
 int backends_check(const struct backends_options *options, const struct config *config,
-                   struct log *log, struct error *err)
+                   struct backend_kinds *ret_kinds, struct log *log, struct error *err)
 {
     int r = check_count(config, err);
 
     for (size_t i = 0; r == 0 && i < config->backend_count; i++) {
         struct plugin *plugin = NULL;
-        r = load_plugin(options, config, &config->backends[i], log, &plugin, err);
+        r = load_plugin(options, config, &config->backends[i], log, &plugin, &ret_kinds->items[i],
+                        err);
         plugin_unload(plugin);
     }
-    return r;
+    return r == 0 ? check_embedders(config, ret_kinds, err) : r;
 }
 
 struct backend *backends_find(struct backends *backends, const char *name)
@@ -255,6 +294,21 @@ bool backends_is_wanted(const struct backends *backends, const char *name)
         }
     }
     return false;
+}
+
+bool backends_is_sink(const struct backends *backends, size_t i)
+{
+    return backends->kinds.items[i] == LANE_SINK;
+}
+
+size_t backends_sink_count(const struct backends *backends)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < backends->config->backend_count; i++) {
+        count += backends_is_sink(backends, i);
+    }
+    return count;
 }
 
 bool backends_are_ending(const struct backends *backends)
@@ -292,7 +346,7 @@ static void start_missing(struct backends *backends)
 
     for (size_t i = 0; i < config->backend_count; i++) {
         if (backends_find(backends, config->backends[i].name) == NULL &&
-            start_lane(backends, config, &config->backends[i], &err) != 0) {
+            start_lane(backends, i, &err) != 0) {
             log_write(backends->log, LOG_LEVEL_ERROR, "backend-failed", "%s", err.text);
         }
     }
@@ -346,18 +400,20 @@ static struct config_backend *find_same(const struct config *config,
 
 int backends_reload(struct backends *backends, const struct config *config, struct error *err)
 {
-    int r = check_count(config, err);
+    struct backend_kinds kinds;
+    int r = 0;
 
-    if (r == 0 && backends->ending > 0) {
+    if (backends->ending > 0) {
         r = error_set(err, -EBUSY, "the last reload is still ending backends; try again");
     }
     if (r == 0) {
-        r = backends_check(&backends->options, config, backends->log, err);
+        r = backends_check(&backends->options, config, &kinds, backends->log, err);
     }
     if (r != 0) {
         return r;
     }
     backends->config = config;
+    backends->kinds = kinds;
     for (size_t i = backends->count; i-- > 0;) {
         struct backend *backend = &backends->items[i];
         struct config_backend *same = find_same(config, backend->config);

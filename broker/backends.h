@@ -49,6 +49,11 @@ struct backends_options {
     uint32_t dims;
 };
 
+/* What each backend of a config carries, in its order: plugins know, the config does not. */
+struct backend_kinds {
+    enum lane_kind items[BACKENDS_MAX];
+};
+
 struct backends {
     struct backends_options options;
     uv_loop_t *loop;
@@ -61,6 +66,7 @@ struct backends {
     struct backend items[BACKENDS_MAX];
     size_t count;
     const struct config *config; /* in force; borrowed */
+    struct backend_kinds kinds;  /* of the backends in it */
     unsigned ending;             /* lanes that are being joined */
     bool stopping;
     struct note changed_note;
@@ -77,7 +83,7 @@ int backends_load(struct backends *backends, const struct config *config, uint64
                   struct error *err);
 /* Loads and checks every plugin of the config and lets go again: for --check-config and reloads. */
 int backends_check(const struct backends_options *options, const struct config *config,
-                   struct log *log, struct error *err);
+                   struct backend_kinds *ret_kinds, struct log *log, struct error *err);
 /* Stops lanes that went or changed, starts those that came or changed. */
 int backends_reload(struct backends *backends, const struct config *config, struct error *err);
 void backends_wake(struct backends *backends, uint64_t applied_seq);
@@ -88,6 +94,9 @@ struct backend *backends_find(struct backends *backends, const char *name);
 size_t backends_wanted_count(const struct backends *backends);
 const struct config_backend *backends_wanted(const struct backends *backends, size_t i);
 bool backends_is_wanted(const struct backends *backends, const char *name);
+/* Receipts speak of sinks only. i: as in backends_wanted. */
+bool backends_is_sink(const struct backends *backends, size_t i);
+size_t backends_sink_count(const struct backends *backends);
 /* Some lane has been told to end and has not yet. */
 bool backends_are_ending(const struct backends *backends);
 void backends_stop(struct backends *backends);

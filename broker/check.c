@@ -16,13 +16,14 @@
 static int check_loaded(const struct options *options, const struct config *config, struct log *log,
                         struct error *err)
 {
+    struct backend_kinds kinds;
     struct places places;
     int r = places_find(&places, options, config, err);
 
     if (r == 0) {
         const struct backends_options backends = {
             .plugin_dir = places.plugin_dir, .state_dir = places.state_dir, .dims = config->dims};
-        r = backends_check(&backends, config, log, err);
+        r = backends_check(&backends, config, &kinds, log, err);
     }
     places_deinit(&places);
     return r;

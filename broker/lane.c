@@ -83,6 +83,7 @@ static struct lane *lane_new(const struct lane_options *options, struct plugin *
     circuit_init(&lane->circuit, clock_monotonic_ms());
     lane->has_deferred = true;
     lane->paused = lane->status.paused = options->paused;
+    lane->status.kind = lane->feed->kind;
     lane->status.circuit = lane->circuit.circuit;
     snprintf(lane->status.name, sizeof lane->status.name, "%s", lane->name);
     snprintf(lane->status.plugin, sizeof lane->status.plugin, "%s", lane->table->name);

@@ -47,6 +47,7 @@ struct lane_observer {
 
 struct lane_status {
     char name[65], plugin[65];
+    enum lane_kind kind;
     bool paused;
     enum circuit circuit;
     int64_t next_probe_ms; /* wall clock; 0: none */

@@ -50,7 +50,8 @@ static void deliver(struct lane *lane, const uint32_t *which, size_t n,
     lane->table->deliver(instance_self(lane->instance), lane->room.memories, n, outcomes);
 }
 
-static const struct lane_feed memories_feed = {.noun = "memories",
+static const struct lane_feed memories_feed = {.kind = LANE_SINK,
+                                               .noun = "memories",
                                                .read_events = read_memories,
                                                .read_due = read_due_memories,
                                                .call = deliver};

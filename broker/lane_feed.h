@@ -23,6 +23,7 @@ struct lane_batch {
 };
 
 struct lane_feed {
+    enum lane_kind kind;
     const char *noun; /* for messages: "memories" */
     /* What is above the lane's cursor; as reader_batch_after. */
     int (*read_events)(struct lane *, struct lane_batch *ret, struct error *err);

@@ -118,6 +118,7 @@ static int look_at_store(struct lane *lane, struct error *err)
     if (work == NULL) {
         return error_set_errno(err, -ENOMEM, "Backend %s cannot be looked up", lane->name);
     }
+    work->lane_kind = lane->feed->kind;
     int status = lane_write(lane, work, err);
     if (status == 0) {
         status = reader_open(&lane->reader, lane->store_path, err);
@@ -149,6 +150,7 @@ int lane_pause(struct lane *lane, bool paused, struct error *err)
         return error_set_errno(err, -ENOMEM, "Backend %s cannot be paused or resumed", lane->name);
     }
     work->paused = paused;
+    work->lane_kind = lane->feed->kind;
     int status = lane_write(lane, work, err);
     if (status != 0) {
         return status;

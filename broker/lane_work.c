@@ -58,7 +58,7 @@ int lane_work_add(struct lane_work *work, const struct lane_row *row)
 /* A pause may come before the lane's first look at the store has made its row. */
 static int write_pause(struct lane_work *work, struct store *store, struct error *err)
 {
-    int status = store_lane_ensure(store, work->lane, err);
+    int status = store_lane_ensure(store, work->lane, work->lane_kind, err);
 
     return status != 0 ? status : store_lane_set_paused(store, work->lane, work->paused, err);
 }
@@ -69,7 +69,7 @@ static int run(struct applier_work *base, struct store *store, struct error *err
 
     switch (work->kind) {
     case LANE_WORK_ENSURE:
-        return store_lane_ensure(store, work->lane, err);
+        return store_lane_ensure(store, work->lane, work->lane_kind, err);
     case LANE_WORK_PROGRESS:
         return store_lane_progress(store, work->lane, work->cursor, work->rows, work->row_count,
                                    work->delivered, err);

@@ -27,7 +27,8 @@ struct lane_work {
     struct applier_work work;
     enum lane_work_kind kind;
     char lane[65];
-    bool paused; /* PAUSE */
+    enum lane_kind lane_kind; /* ENSURE, PAUSE */
+    bool paused;              /* PAUSE */
     /* PROGRESS */
     uint64_t cursor, delivered;
     struct lane_row *rows; /* owned, with their strings */

@@ -38,9 +38,10 @@ static int64_t age_ms(int64_t at_ms)
 static void pack_lane(msgpack_packer *packer, const struct lane_status *lane,
                       const struct reader_lane *stored)
 {
-    msgpack_pack_map(packer, 15);
+    msgpack_pack_map(packer, 16);
     pack_text_member(packer, "name", lane->name);
     pack_text_member(packer, "plugin", lane->plugin);
+    pack_text_member(packer, "kind", lane_kind_name(lane->kind));
     pack_text_member(packer, "health", health(lane, stored));
     pack_text_member(packer, "circuit", circuit_name(lane->circuit));
     pack_bool_member(packer, "paused", stored->paused);
@@ -59,8 +60,9 @@ static void pack_lane(msgpack_packer *packer, const struct lane_status *lane,
 static void pack_detached(msgpack_packer *packer, const char *name,
                           const struct reader_lane *stored)
 {
-    msgpack_pack_map(packer, 8);
+    msgpack_pack_map(packer, 9);
     pack_text_member(packer, "name", name);
+    pack_text_member(packer, "kind", lane_kind_name(stored->kind));
     pack_text_member(packer, "health", "detached");
     pack_bool_member(packer, "paused", stored->paused);
     pack_uint_member(packer, "cursor", stored->cursor);

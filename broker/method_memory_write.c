@@ -34,11 +34,14 @@ void receipt_pack_head(msgpack_packer *packer, const struct write *write)
 void receipt_pack_backends(msgpack_packer *packer, struct backends *backends)
 {
     pack_key(packer, "backends");
-    msgpack_pack_map(packer, backends_wanted_count(backends));
+    msgpack_pack_map(packer, backends_sink_count(backends));
     for (size_t i = 0; i < backends_wanted_count(backends); i++) {
         const char *name = backends_wanted(backends, i)->name;
         const struct backend *backend = backends_find(backends, name);
-        pack_text_member(packer, name, backend != NULL && backend->paused ? "paused" : "pending");
+        if (backends_is_sink(backends, i)) {
+            pack_text_member(packer, name,
+                             backend != NULL && backend->paused ? "paused" : "pending");
+        }
     }
 }
 
@@ -87,7 +90,7 @@ static void answer_one(struct services *services, struct write_request *request)
     msgpack_sbuffer_init(&result);
     msgpack_packer_init(&packer, &result, msgpack_sbuffer_write);
     receipt_pack_head(&packer, write);
-    if (request->wait_delivered && backends_wanted_count(services->backends) > 0) {
+    if (request->wait_delivered && backends_sink_count(services->backends) > 0) {
         wait_for_delivery(services, request, &result);
     } else {
         receipt_pack_backends(&packer, services->backends);

@@ -8,6 +8,7 @@
 #ifndef MEMFERRY_READER_H
 #define MEMFERRY_READER_H
 
+#include "broker/store_kind.h"
 #include "broker/util/error.h"
 
 #include <memferry/memory.h>
@@ -80,6 +81,7 @@ int reader_counts(struct reader *reader, struct reader_counts *ret, struct error
 
 struct reader_lane {
     bool exists, paused;
+    enum lane_kind kind;
     uint64_t cursor, delivered;
     uint64_t deferred, dead;
     uint64_t pending; /* memories above the cursor, plus deferred; counted to 1,000,000 at most */
@@ -105,8 +107,8 @@ struct reader_batch_item {
     uint64_t version;   /* of the state that goes */
     int64_t updated_ms; /* wall clock of that state */
     uint64_t seq;       /* the event that brought it here; 0: it was deferred */
-    uint32_t attempts; /* made before, 0 when it was not deferred */
-    bool dead;         /* it is a dead letter of this lane at the moment (only above the cursor) */
+    uint32_t attempts;  /* made before, 0 when it was not deferred */
+    bool dead;          /* it is a dead letter of this lane at the moment (only above the cursor) */
 };
 const struct memferry_memory *reader_batch_memories(const struct reader_batch *batch);
 const struct reader_batch_item *reader_batch_items(const struct reader_batch *batch);

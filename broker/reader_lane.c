@@ -19,6 +19,7 @@ static int read_row(struct reader *reader, const char *lane, struct reader_lane 
         ret->cursor = sql_column_uint(find, 0);
         ret->paused = sqlite3_column_int(find, 1) != 0;
         ret->delivered = sql_column_uint(find, 2);
+        lane_kind_of((const char *)sqlite3_column_text(find, 3), &ret->kind);
         sql_reset(find);
     }
     return r;

@@ -17,6 +17,7 @@
 
 #include "broker/event.h"
 #include "broker/journal.h"
+#include "broker/store_kind.h"
 #include "broker/util/error.h"
 
 #include <memferry/plugin.h>
@@ -120,8 +121,9 @@ struct lane_row {
     char *reason;     /* NULL with CLEAR */
 };
 
-/* Creates the lane's row at cursor 0 if there is none. */
-int store_lane_ensure(struct store *store, const char *lane, struct error *err);
+/* Creates the lane's row at cursor 0 if there is none. One that was of another kind begins anew. */
+int store_lane_ensure(struct store *store, const char *lane, enum lane_kind kind,
+                      struct error *err);
 /* Moves the cursor (never back) and writes rows. `delivered` is added to the lane's counter. A lane
  * that was forgotten stays so. */
 int store_lane_progress(struct store *store, const char *lane, uint64_t cursor,

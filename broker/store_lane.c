@@ -40,12 +40,13 @@ static uint64_t rows_changed(const struct store *store)
     return (uint64_t)sqlite3_changes64(store->sql.db);
 }
 
-int store_lane_ensure(struct store *store, const char *lane, struct error *err)
+int store_lane_ensure(struct store *store, const char *lane, enum lane_kind kind, struct error *err)
 {
     return run_for_lane(store,
-                        "INSERT INTO lane(name, cursor, paused, delivered) VALUES(?1, 0, 0, 0) "
-                        "ON CONFLICT DO NOTHING",
-                        lane, NULL, NULL, err);
+                        "INSERT INTO lane(name, cursor, paused, delivered, kind) "
+                        "VALUES(?1, 0, 0, 0, ?2) ON CONFLICT DO UPDATE "
+                        "SET kind=excluded.kind, cursor=0 WHERE kind<>excluded.kind",
+                        lane, lane_kind_name(kind), NULL, err);
 }
 
 /* ---- progress ---- */

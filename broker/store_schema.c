@@ -52,6 +52,7 @@ static const char *const migrations[] = {
     " at_ms INTEGER NOT NULL, PRIMARY KEY(lane, memory_id)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX deferred_due ON deferred(lane, dead, due_ms);",
     /* 2 */
+    "ALTER TABLE lane ADD COLUMN kind TEXT NOT NULL DEFAULT 'sink';"
     "CREATE INDEX event_session ON event(session_id) WHERE session_id IS NOT NULL;"
     "CREATE TABLE alert(id TEXT PRIMARY KEY NOT NULL, seq INTEGER NOT NULL, rule TEXT NOT NULL,"
     " severity TEXT NOT NULL, first_ms INTEGER NOT NULL, at_ms INTEGER NOT NULL, session_id TEXT,"

@@ -64,6 +64,9 @@ static bool lane_is_level(const struct wait *wait, const struct wait_lane *lane)
     if (!wait->is_flush) {
         return lane->delivery != READER_DELIVERY_PENDING;
     }
+    if (lane->lane.kind != LANE_SINK) { /* of what is not for it the cursor says nothing */
+        return lane->lane.exists && lane->lane.pending == 0;
+    }
     return lane->lane.exists && lane->lane.cursor >= wait->seq && lane->lane.deferred == 0;
 }
 
@@ -292,7 +295,8 @@ static void begin(struct wait *wait)
 void waits_delivered(struct waits *waits, struct call *call, const char *memory_id, uint64_t seq,
                      const msgpack_sbuffer *receipt_head, int timeout_ms)
 {
-    size_t count = backends_wanted_count(waits->backends);
+    const struct backends *backends = waits->backends;
+    size_t count = backends_sink_count(backends), n = 0;
     struct wait *wait = wait_new(waits, call, count, seq, timeout_ms);
 
     if (wait == NULL) {
@@ -300,9 +304,11 @@ void waits_delivered(struct waits *waits, struct call *call, const char *memory_
     }
     snprintf(wait->memory_id, sizeof wait->memory_id, "%s", memory_id);
     msgpack_sbuffer_write(&wait->receipt_head, receipt_head->data, receipt_head->size);
-    for (size_t i = 0; i < wait->lane_count; i++) {
-        snprintf(wait->lanes[i].name, sizeof wait->lanes[i].name, "%s",
-                 backends_wanted(waits->backends, i)->name);
+    for (size_t i = 0; i < backends_wanted_count(backends); i++) {
+        if (backends_is_sink(backends, i)) {
+            struct wait_lane *lane = &wait->lanes[n++];
+            snprintf(lane->name, sizeof lane->name, "%s", backends_wanted(backends, i)->name);
+        }
     }
     begin(wait);
 }

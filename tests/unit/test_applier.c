@@ -203,7 +203,7 @@ static int lane_work_run(struct applier_work *work, struct store *store, struct 
 {
     struct lane_work *self = container_of(work, struct lane_work, work);
 
-    int r = store_lane_ensure(store, self->lane, err);
+    int r = store_lane_ensure(store, self->lane, LANE_SINK, err);
     return r != 0 ? r : error_set(err, self->answer, "as the test wants it");
 }
 

@@ -23,9 +23,9 @@ static int setup(void **state)
     fixture_init(fixture);
     *state = fixture;
     assert_int_equal(store_begin(fixture->store, &err), 0);
-    assert_int_equal(store_lane_ensure(fixture->store, "graph", &err), 0);
-    assert_int_equal(store_lane_ensure(fixture->store, "graph", &err), 0);
-    assert_int_equal(store_lane_ensure(fixture->store, "flow", &err), 0);
+    assert_int_equal(store_lane_ensure(fixture->store, "graph", LANE_SINK, &err), 0);
+    assert_int_equal(store_lane_ensure(fixture->store, "graph", LANE_SINK, &err), 0);
+    assert_int_equal(store_lane_ensure(fixture->store, "flow", LANE_SINK, &err), 0);
     return store_commit(fixture->store, &err);
 }
 

@@ -29,7 +29,7 @@ static int setup(void **state)
                                      .severity = MEMFERRY_SEVERITY_WARNING,
                                      .count = 11});
     assert_int_equal(store_begin(f->store, &err), 0);
-    assert_int_equal(store_lane_ensure(f->store, "graph", &err), 0);
+    assert_int_equal(store_lane_ensure(f->store, "graph", LANE_SINK, &err), 0);
     assert_int_equal(store_commit(f->store, &err), 0);
     f->store = store_close(f->store);
     *state = f;
