@@ -326,7 +326,7 @@ static void defer(struct fixture *f, char *id, int64_t due_ms)
     struct error err;
 
     assert_int_equal(store_begin(f->store, &err), 0);
-    assert_int_equal(store_lane_ensure(f->store, "bell", &err), 0);
+    assert_int_equal(store_lane_ensure(f->store, "bell", LANE_ALERTS, &err), 0);
     assert_int_equal(store_lane_progress(f->store, "bell", f->seq, &row, 1, 0, &err), 0);
     assert_int_equal(store_commit(f->store, &err), 0);
 }
