@@ -56,24 +56,86 @@ static const struct lane_feed memories_feed = {.kind = LANE_SINK,
                                                .read_due = read_due_memories,
                                                .call = deliver};
 
+/* ---- alerts, to people ---- */
+
+static void hold_alerts(struct lane_batch *ret, struct reader_alerts *alerts)
+{
+    *ret = (struct lane_batch){.items = reader_alerts_items(alerts),
+                               .count = reader_alerts_count(alerts),
+                               .cursor = reader_alerts_cursor(alerts),
+                               .alerts = alerts};
+}
+
+static int read_alerts(struct lane *lane, struct lane_batch *ret, struct error *err)
+{
+    struct reader_alerts *alerts = NULL;
+    int status = reader_alerts_after(lane->reader, lane->name, lane->cursor, lane->batch,
+                                     lane->batch_bytes, &alerts, err);
+
+    if (status == 0) {
+        hold_alerts(ret, alerts);
+    }
+    return status;
+}
+
+static int read_due_alerts(struct lane *lane, int64_t now_ms, struct lane_batch *ret,
+                           struct error *err)
+{
+    struct reader_alerts *alerts = NULL;
+    int status = reader_alerts_due(lane->reader, lane->name, now_ms, lane->batch, lane->batch_bytes,
+                                   &alerts, &lane->next_due_ms, err);
+
+    if (status == 0) {
+        hold_alerts(ret, alerts);
+    }
+    return status;
+}
+
+static void notify(struct lane *lane, const uint32_t *which, size_t n,
+                   struct memferry_outcome *outcomes)
+{
+    const struct memferry_alert *alerts = reader_alerts_get(lane->carried->alerts);
+
+    for (size_t i = 0; i < n; i++) {
+        lane->room.alerts[i] = alerts[which[i]];
+    }
+    lane->table->notify(instance_self(lane->instance), lane->room.alerts, n, outcomes);
+}
+
+static const struct lane_feed alerts_feed = {.kind = LANE_ALERTS,
+                                             .noun = "alerts",
+                                             .read_events = read_alerts,
+                                             .read_due = read_due_alerts,
+                                             .call = notify};
+
 /* ---- which ---- */
 
 const struct lane_feed *lane_feed_of(const struct memferry_plugin *table)
 {
-    return table->deliver != NULL ? &memories_feed : NULL;
+    if ((table->deliver != NULL) + (table->embed != NULL) + (table->notify != NULL) != 1) {
+        return NULL;
+    }
+    return table->deliver != NULL ? &memories_feed : table->notify != NULL ? &alerts_feed : NULL;
 }
 
 void lane_batch_deinit(struct lane_batch *batch)
 {
     reader_batch_free(batch->memories);
+    reader_alerts_free(batch->alerts);
     *batch = (struct lane_batch){0};
 }
 
 int lane_room_init(struct lane_room *room, const struct lane_feed *feed, uint32_t batch)
 {
-    if (feed == &memories_feed) {
+    switch (feed->kind) {
+    case LANE_SINK:
         room->memories = calloc(batch, sizeof *room->memories);
         return room->memories == NULL ? -ENOMEM : 0;
+    case LANE_EMBEDDER:
+        break;
+    case LANE_ALERTS:
+        room->alerts = calloc(batch, sizeof *room->alerts);
+        return room->alerts == NULL ? -ENOMEM : 0;
     }
     return 0;
 }
@@ -81,4 +143,5 @@ int lane_room_init(struct lane_room *room, const struct lane_feed *feed, uint32_
 void lane_room_deinit(struct lane_room *room)
 {
     free(room->memories);
+    free(room->alerts);
 }

@@ -1,5 +1,6 @@
 /*
- * lane_feed.h - what a kind of lane carries, and how its plugin is called: memories to a sink.
+ * lane_feed.h - what a kind of lane carries, and how its plugin is called: memories to a sink,
+ * alerts to people.
  *
  * A lane is the same for all kinds: cursor, batch, outcomes, circuit. A feed reads the batch and
  * calls the plugin's function for it.
@@ -20,6 +21,7 @@ struct lane_batch {
     size_t count;
     uint64_t cursor;               /* where the lane stands once the batch is dealt with */
     struct reader_batch *memories; /* owned */
+    struct reader_alerts *alerts;  /* owned */
 };
 
 struct lane_feed {
@@ -44,6 +46,7 @@ void lane_batch_deinit(struct lane_batch *batch);
 /* Room for what one call of the plugin carries; only what the feed needs is there. */
 struct lane_room {
     struct memferry_memory *memories;
+    struct memferry_alert *alerts;
 };
 
 /* -ENOMEM. */
