@@ -176,18 +176,15 @@ int memferry_delete(struct memferry *m, const char *id, const char *reason,
     struct memferry_reply *reply = NULL;
     msgpack_packer packer;
 
-    client_error_clear(m);
-    int rc = encode_id(m, &packer, id, reason != NULL ? 3 : 2);
+    const char *session_id = session_of_request(m);
+    int rc = encode_id(m, &packer, id, (size_t)2 + (reason != NULL) + (session_id != NULL));
     if (rc != MEMFERRY_OK) {
         return rc;
     }
     uuid_text(event_id);
-    pack_text(&packer, "event_id");
-    pack_text(&packer, event_id);
-    if (reason != NULL) {
-        pack_text(&packer, "reason");
-        pack_text(&packer, reason);
-    }
+    pack_field(&packer, "event_id", event_id);
+    pack_field(&packer, "reason", reason);
+    pack_field(&packer, "session_id", session_id);
     rc = call_repeated(m, "memory.delete", &reply);
     rc = receipt_of(m, rc, reply, ret_receipt);
     memferry_reply_free(reply);

@@ -7,6 +7,7 @@
  *   exchange.c    frames out and in, deadlines
  *   call.c        blocking verbs, repeated once over a new connection
  *   pipeline.c    many requests in flight
+ *   session*.c    the session in force
  *   reply.c       a reply and its nodes
  *   error.c       codes and texts
  */
@@ -14,6 +15,7 @@
 #define MEMFERRY_CLIENT_CONNECTION_H
 
 #include "client/reply.h"
+#include "client/session.h"
 #include "memferry/client.h"
 
 #include <msgpack.h>
@@ -59,6 +61,8 @@ struct memferry {
     struct slot *free_slots, *done_first, *done_last;
     unsigned owed; /* completions that the caller has not received yet */
     uint64_t last_tag;
+
+    struct session_settings session;
 
     /* the last failure */
     int error;

@@ -28,6 +28,7 @@ const char *memferry_strerror(int code)
         {MEMFERRY_E_PROTOCOL, "the reply is not of this protocol"},
         {MEMFERRY_E_AGAIN, "no reply is there yet"},
         {MEMFERRY_E_FULL, "too many requests in flight"},
+        {MEMFERRY_E_SESSION, "the session file cannot be used"},
         {MEMFERRY_E_REMOTE, "the broker answered with an unknown error"},
         {MEMFERRY_E_INVALID_PARAMS, "the broker refused a parameter"},
         {MEMFERRY_E_METHOD, "the broker does not know the method"},

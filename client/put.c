@@ -17,7 +17,7 @@ int pack_text(msgpack_packer *packer, const char *text)
     return msgpack_pack_str_with_body(packer, text, strlen(text));
 }
 
-static void pack_field(msgpack_packer *packer, const char *name, const char *text)
+void pack_field(msgpack_packer *packer, const char *name, const char *text)
 {
     if (text != NULL) {
         pack_text(packer, name);
@@ -43,7 +43,7 @@ int put_copy(struct memferry *m, const struct memferry_put *given, struct memfer
     *ret = (struct memferry_put){0};
     memcpy(ret, given, given->size < sizeof *ret ? given->size : sizeof *ret);
     if (ret->session_id == NULL) {
-        ret->session_id = secure_getenv("MEMFERRY_SESSION_ID");
+        ret->session_id = session_of_request(m);
     }
     if (ret->session_id != NULL && ret->session_id[0] == '\0') {
         ret->session_id = NULL;

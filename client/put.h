@@ -30,5 +30,7 @@ int params_from_json(struct memferry *m, const char *json);
 /* An empty m->params, and a packer that notes in m->params_failed when memory ran out. */
 void params_begin(struct memferry *m, msgpack_packer *packer);
 int pack_text(msgpack_packer *packer, const char *text);
+/* Nothing when text is NULL. */
+void pack_field(msgpack_packer *packer, const char *name, const char *text);
 
 #endif

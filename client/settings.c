@@ -39,7 +39,7 @@ static bool socket_path(const struct memferry_settings *settings, char **ret)
 
 static bool settings_valid(const struct memferry_settings *settings)
 {
-    return settings->window <= CLIENT_WINDOW_MAX &&
+    return settings->window <= CLIENT_WINDOW_MAX && settings->session_idle_ms >= 0 &&
            (settings->socket == NULL || settings->socket[0] != '\0');
 }
 
@@ -76,7 +76,8 @@ int memferry_open(struct memferry **ret, const struct memferry_settings *given)
     m->client = strdup(settings.client != NULL ? settings.client : program_invocation_short_name);
     msgpack_sbuffer_init(&m->out);
     msgpack_sbuffer_init(&m->params);
-    if (!socket_path(&settings, &m->socket) || m->client == NULL) {
+    if (!socket_path(&settings, &m->socket) || !session_settings_read(&m->session, &settings) ||
+        m->client == NULL) {
         memferry_close(m);
         return MEMFERRY_E_MEMORY;
     }
@@ -96,6 +97,7 @@ struct memferry *memferry_close(struct memferry *m)
     free(m->in);
     free(m->socket);
     free(m->client);
+    free(m->session.path);
     free(m);
     return NULL;
 }

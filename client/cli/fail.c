@@ -30,6 +30,7 @@ int cli_exit_of(int code)
         return EXIT_CANNOT_CREATE;
     case MEMFERRY_E_UNCERTAIN:
     case MEMFERRY_E_STORAGE_FAILED:
+    case MEMFERRY_E_SESSION:
         return EXIT_IO;
     case MEMFERRY_E_BUSY:
     case MEMFERRY_E_DEADLINE:

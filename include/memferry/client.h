@@ -46,6 +46,7 @@ enum memferry_code {
     MEMFERRY_E_PROTOCOL = -7,  /* the reply was none */
     MEMFERRY_E_AGAIN = -8,     /* memferry_receive: nothing there yet */
     MEMFERRY_E_FULL = -9,      /* memferry_submit: window full, receive first: not sent */
+    MEMFERRY_E_SESSION = -10,  /* the session file cannot be used: not sent */
     /* What the broker answered. */
     MEMFERRY_E_REMOTE = -100,
     MEMFERRY_E_INVALID_PARAMS = -101,
@@ -74,6 +75,9 @@ struct memferry_settings {
     int timeout_ms;     /* deadline of each blocking call; 0: 30000; below 0: none */
     unsigned window;    /* requests in flight by submit; 0: 256; at most 1024 */
     const char *client; /* name for the broker's log; NULL: the program's */
+    const char
+        *session_file;       /* NULL: $MEMFERRY_SESSION_FILE, else ~/.claude-session-id; "": none */
+    int64_t session_idle_ms; /* 0: $MEMFERRY_SESSION_IDLE ("90s", "30m", "2h"), else 30 minutes */
 };
 
 /* Prepares a connection; connects with the first call. settings may be NULL. Only fails with
@@ -175,7 +179,7 @@ struct memferry_put {
     size_t prop_count;
     const float *embedding; /* NULL: none given */
     size_t dims;
-    const char *session_id; /* NULL: $MEMFERRY_SESSION_ID, else none */
+    const char *session_id; /* NULL: the current session, if there can be one; "": none */
     const char *event_id;   /* NULL: a new UUID4 */
     bool has_expected_version;
     uint64_t expected_version; /* 0: must not exist */
@@ -203,7 +207,8 @@ MEMFERRY_API int memferry_put(struct memferry *m, const struct memferry_put *put
  * broker answered so, the error map. Free it. */
 MEMFERRY_API int memferry_put_reply(struct memferry *m, const struct memferry_put *put,
                                     struct memferry_reply **ret);
-/* Makes it a tombstone, as safe to break as a put. reason may be NULL. */
+/* Makes it a tombstone, as safe to break as a put. reason may be NULL. Carries the current session.
+ */
 MEMFERRY_API int memferry_delete(struct memferry *m, const char *id, const char *reason,
                                  struct memferry_receipt *ret_receipt);
 /* A memory as a map by the names of protocol.md; version 0: as it is now. Free the reply. */
@@ -215,6 +220,42 @@ MEMFERRY_API int memferry_history(struct memferry *m, const char *id, struct mem
  * is an error, *ret holds the error map (free it too). Never repeated by the library. */
 MEMFERRY_API int memferry_call(struct memferry *m, const char *method, const char *params_json,
                                struct memferry_reply **ret);
+
+/* ---- sessions ---- */
+
+/*
+ * A session is one conversation of an agent. Which one is in force stands in a file, so it is known
+ * without a broker and without a network: one UUID and a newline, 0600. $MEMFERRY_SESSION_ID wins
+ * over the file, which is then neither read nor written.
+ *
+ * The file's mtime is its last use. A session that was not used for session_idle_ms has ended; the
+ * next use begins another. Of processes that begin one at the same time all get the same. Programs
+ * that read the file (and strip it) or write a UUID into it, without a lock, may do so beside the
+ * library: what they write is taken over as it is written, and a file that is empty or half written
+ * is waited for, briefly, and then replaced.
+ *
+ * MEMFERRY_E_SESSION, with a text, where the file cannot be used: it is a link, another user's, no
+ * regular file, holds something else than an id, or cannot be written. Such a file is left alone. A
+ * put or delete then goes without a session.
+ */
+
+#define MEMFERRY_SESSION_SIZE 65 /* an id and its NUL */
+
+struct memferry_session {
+    char id[MEMFERRY_SESSION_SIZE];
+    bool begun;            /* by this call */
+    bool from_environment; /* it is $MEMFERRY_SESSION_ID */
+};
+
+/* The session in force; one is begun if there is none. This is a use. */
+MEMFERRY_API int memferry_session_current(struct memferry *m, struct memferry_session *ret);
+/* The same without a use, and nothing is begun: MEMFERRY_E_NOT_FOUND without one. */
+MEMFERRY_API int memferry_session_peek(struct memferry *m, struct memferry_session *ret);
+/* A new session, whatever was in force. With $MEMFERRY_SESSION_ID set it is that one. */
+MEMFERRY_API int memferry_session_begin(struct memferry *m, struct memferry_session *ret);
+/* Removes the file while it holds this id; MEMFERRY_E_NOT_FOUND when it does not. The broker is not
+ * told: memferry_call(m, "session.end", …) does. */
+MEMFERRY_API int memferry_session_end(struct memferry *m, const char *id);
 
 /* ---- many at once ---- */
 

@@ -300,6 +300,18 @@ static void *fake_main(void *argument)
     return NULL;
 }
 
+struct path {
+    char text[96];
+};
+
+static struct path in_directory(const struct fake_broker *broker, const char *name)
+{
+    struct path path;
+
+    snprintf(path.text, sizeof path.text, "%s/%s", broker->directory, name);
+    return path;
+}
+
 void fake_broker_start(struct fake_broker *broker, const struct fake_step *steps)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -308,6 +320,7 @@ void fake_broker_start(struct fake_broker *broker, const struct fake_step *steps
     snprintf(broker->directory, sizeof broker->directory, "/tmp/fake-broker-XXXXXX");
     must(mkdtemp(broker->directory) != NULL, "mkdtemp");
     snprintf(broker->socket, sizeof broker->socket, "%s/broker.sock", broker->directory);
+    setenv("MEMFERRY_SESSION_FILE", in_directory(broker, "session").text, 1);
     memcpy(address.sun_path, broker->socket, sizeof broker->socket);
     must((broker->in = malloc(FAKE_BUFFER_SIZE)) != NULL, "malloc");
     must(pipe(broker->go) == 0, "pipe");
@@ -336,6 +349,8 @@ void fake_broker_free(struct fake_broker *broker)
     close(broker->go[0]);
     close(broker->go[1]);
     unlink(broker->socket);
+    unlink(in_directory(broker, "session").text);
+    unlink(in_directory(broker, "session.lock").text);
     rmdir(broker->directory);
 }
 

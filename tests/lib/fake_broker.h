@@ -55,7 +55,8 @@ struct fake_broker {
     bool failed; /* a step could not be done */
 };
 
-/* In a fresh directory of mode 0700. Aborts when the machine fails. */
+/* In a fresh directory of mode 0700, where the session file of the process is from then on. Aborts
+ * when the machine fails. */
 void fake_broker_start(struct fake_broker *broker, const struct fake_step *steps);
 /* Lets a FAKE_WAIT go on. */
 void fake_broker_go(struct fake_broker *broker);
