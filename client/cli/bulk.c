@@ -310,14 +310,15 @@ int bulk_put(struct cli *cli, const char *file, const char *session)
 {
     bool standard = strcmp(file, "-") == 0;
     FILE *stream = standard ? cli->in : fopen(file, "re");
+    struct memferry_session current;
 
     if (stream == NULL) {
         return cli_fail(cli, EXIT_DATA, "cannot read %s: %s", file, strerror(errno));
     }
-    session = session != NULL ? session : getenv("MEMFERRY_SESSION_ID");
-    session = session != NULL && session[0] != '\0' ? session : NULL;
     int exit_code = cli_connect(cli);
     if (exit_code == EXIT_OK) {
+        session = session != NULL ? session : cli_session(cli, &current);
+        session = session[0] != '\0' ? session : NULL;
         exit_code = bulk_stream(cli, standard ? "stdin" : file, stream, session);
     }
     if (!standard) {

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-/* file "-": stdin. session NULL: $MEMFERRY_SESSION_ID, else none. Returns an exit code. */
+/* file "-": stdin. session NULL: the one in force. Returns an exit code. */
 int bulk_put(struct cli *cli, const char *file, const char *session);
 
 /* A line as the params of memory.put: with an event_id and an id, so that it may be sent again, and

@@ -89,6 +89,15 @@ int cli_connect(struct cli *cli)
                                : cli_fail(cli, cli_exit_of(code), "%s", memferry_error(cli->m));
 }
 
+const char *cli_session(struct cli *cli, struct memferry_session *session)
+{
+    if (memferry_session_current(cli->m, session) != MEMFERRY_OK) {
+        cli_warn(cli, "%s; what is put goes without a session", memferry_error(cli->m));
+        session->id[0] = '\0';
+    }
+    return session->id;
+}
+
 int cli_call(struct cli *cli, const char *what, const char *method, const char *params,
              struct memferry_reply **ret)
 {

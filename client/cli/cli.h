@@ -67,6 +67,8 @@ int cli_connect(struct cli *cli);
 bool cli_may_start(const struct cli *cli);
 /* Only makes cli->m. */
 int cli_open(struct cli *cli);
+/* The session in force, for what is put; "" with a warning when there can be none. With cli->m. */
+const char *cli_session(struct cli *cli, struct memferry_session *session);
 
 /* ---- fail.c: what went wrong, on stderr; they return the exit code ---- */
 
@@ -77,6 +79,8 @@ int cli_usage(struct cli *cli, const char *format, ...) __attribute__((format(pr
 /* The library's last failure, while doing `what`. */
 int cli_fail_call(struct cli *cli, int code, const char *what, ...)
     __attribute__((format(printf, 3, 4)));
+/* What was done all the same, but not as it was meant. */
+void cli_warn(struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int cli_exit_of(int code);
 /* For scripts: "not_found", "usage" … */
 const char *cli_exit_name(int exit_code);

@@ -51,13 +51,17 @@ static int put_failed(struct cli *cli, int code, const struct memferry_reply *re
     return cli_fail_call(cli, code, "put");
 }
 
-static int put_one(struct cli *cli, const struct memferry_put *put)
+static int put_one(struct cli *cli, struct memferry_put *put)
 {
+    struct memferry_session session;
     struct memferry_reply *reply;
     int exit_code = cli_connect(cli);
 
     if (exit_code != EXIT_OK) {
         return exit_code;
+    }
+    if (put->session_id == NULL) {
+        put->session_id = cli_session(cli, &session);
     }
     int code = memferry_put_reply(cli->m, put, &reply);
     exit_code = code == MEMFERRY_OK ? print_receipt(cli, memferry_reply_root(reply),

@@ -19,7 +19,7 @@ static const struct option put_options[] = {
     {"kind", "KIND", "such as fact, decision or episode (default note)"},
     {"tag", "TAG", "may be repeated; the tags given replace those there are"},
     {"prop", "NAME=VALUE", "may be repeated; true, 12 and 1.5 keep their type"},
-    {"session", "UUID", "that it belongs to (default $MEMFERRY_SESSION_ID)"},
+    {"session", "UUID", "that it belongs to (default: the one in force; see memferry session)"},
     {"expect", "VERSION", "fail unless it has this version; 0: it must not exist"},
     {"wait", NULL, "until every backend has it, at most --timeout"},
     {"from-json", "FILE", "put each line of FILE (- is stdin), a JSON object each"},

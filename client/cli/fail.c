@@ -1,6 +1,6 @@
 /*
- * fail.c - errors: one line for people, or one JSON object with --json, on stderr; and the exit
- * code that goes with each.
+ * fail.c - errors and warnings: one line for people, or one JSON object with --json, on stderr; and
+ * the exit code that goes with each error.
  */
 #include "client/cli/cli.h"
 #include "client/cli/json.h"
@@ -132,6 +132,31 @@ int cli_fail(struct cli *cli, int exit_code, const char *format, ...)
     va_end(args);
     print_error(cli, exit_code, message);
     return exit_code;
+}
+
+void cli_warn(struct cli *cli, const char *format, ...)
+{
+    char message[MESSAGE_SIZE];
+    struct json json;
+    va_list args;
+
+    if (cli->quiet) {
+        return;
+    }
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    if (!cli->json) {
+        fputs("memferry: warning: ", cli->err);
+        text_print_line(cli->err, message, 0);
+        fputc('\n', cli->err);
+        return;
+    }
+    json_open(&json);
+    json_field_text(&json, "warning", message);
+    const char *text = json_close(&json);
+    fprintf(cli->err, "%s\n", text != NULL ? text : "{}");
+    json_free(&json);
 }
 
 int cli_usage(struct cli *cli, const char *format, ...)

@@ -43,7 +43,9 @@ static int help_all(struct cli *cli)
           cli->out);
     title(cli, "Environment");
     fputs("  MEMFERRY_SOCKET        where the broker listens\n"
-          "  MEMFERRY_SESSION_ID    the session that puts belong to\n"
+          "  MEMFERRY_SESSION_ID    the session that puts belong to, in place of the file's\n"
+          "  MEMFERRY_SESSION_FILE  where the session in force stands (~/.claude-session-id)\n"
+          "  MEMFERRY_SESSION_IDLE  how long it may be idle (30m)\n"
           "  MEMFERRY_NO_START=1    as --no-start\n"
           "  NO_COLOR               no colours\n",
           cli->out);
