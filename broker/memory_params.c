@@ -262,6 +262,23 @@ enum rpc_code wait_params_read(bool *wait_delivered, uint64_t *timeout_ms,
     return RPC_OK;
 }
 
+enum rpc_code param_deleted(const struct param *param, enum reader_deleted *ret)
+{
+    static const char *const names[] = {
+        [READER_DELETED_NO] = "no", [READER_DELETED_ONLY] = "only", [READER_DELETED_ANY] = "any"};
+    char text[8];
+
+    if (param_copy(param, 1, sizeof text - 1, text) == RPC_OK) {
+        for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
+            if (strcmp(text, names[i]) == 0) {
+                *ret = (enum reader_deleted)i;
+                return RPC_OK;
+            }
+        }
+    }
+    return param_fail(param, "deleted must be \"no\", \"only\" or \"any\"");
+}
+
 static enum rpc_code read_fields(struct put_params *params, const struct param *param)
 {
     struct event_text text;

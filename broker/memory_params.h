@@ -8,6 +8,7 @@
 
 #include "broker/pack.h"
 #include "broker/params.h"
+#include "broker/reader.h"
 
 #define CONTENT_MAX     ((size_t)1 << 20)
 #define KIND_MAX        64
@@ -38,5 +39,8 @@ int put_params_pack_fields(const struct put_params *params, msgpack_sbuffer *out
 /* wait and timeout_ms, shared with memory.delete. RPC_METHOD_NOT_FOUND: neither. */
 enum rpc_code wait_params_read(bool *wait_delivered, uint64_t *timeout_ms,
                                const struct param *param);
+
+/* The filter of lists: "no", "only" or "any". */
+enum rpc_code param_deleted(const struct param *param, enum reader_deleted *ret);
 
 #endif

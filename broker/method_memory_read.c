@@ -127,23 +127,6 @@ static int run_list(struct query *base, struct reader *reader, struct error *err
     return reader_list(reader, &query->filter, &base->result, err);
 }
 
-static enum rpc_code read_deleted(struct memory_query *query, const struct param *param)
-{
-    static const char *const names[] = {
-        [READER_DELETED_NO] = "no", [READER_DELETED_ONLY] = "only", [READER_DELETED_ANY] = "any"};
-    char text[8];
-
-    if (param_copy(param, 1, sizeof text - 1, text) == RPC_OK) {
-        for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
-            if (strcmp(text, names[i]) == 0) {
-                query->filter.deleted = (enum reader_deleted)i;
-                return RPC_OK;
-            }
-        }
-    }
-    return param_fail(param, "deleted must be \"no\", \"only\" or \"any\"");
-}
-
 static enum rpc_code read_text_filter(const struct param *param, size_t max, char *buffer,
                                       const char **ret)
 {
@@ -175,7 +158,7 @@ static enum rpc_code list_params_read(void *target, const struct param *param)
         return param_time(param, &filter->until_ms);
     }
     if (param_is(param, "deleted")) {
-        return read_deleted(query, param);
+        return param_deleted(param, &filter->deleted);
     }
     if (param_is(param, "limit")) {
         return param_uint(param, 1, LIMIT_MAX, &query->limit);

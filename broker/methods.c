@@ -10,6 +10,7 @@ const struct method methods[] = {
     {"memory.get", method_memory_get},
     {"memory.history", method_memory_history},
     {"memory.list", method_memory_list},
+    {"memory.restore", method_memory_restore},
     {"backend.list", method_backend_list},
     {"backend.flush", method_backend_flush},
     {"backend.pause", method_backend_pause},

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define LIST_COLUMNS "m.version, m.updated_ms, m.deleted_ms, m.kind, m.session_id, m.id"
+#define PLAN_COLUMNS "seq, memory_id, state, at_ms, op"
 
 /* As enum alert_column in reader_alert.h counts them. */
 #define ALERT_COLUMNS                                                                              \
@@ -72,6 +73,24 @@ static const char *const statement_texts[READER_STATEMENTS] = {
                          "CROSS JOIN event e ON e.seq=m.version "
                          "WHERE d.lane=?1 AND d.dead=0 AND d.due_ms<=?2 "
                          "ORDER BY d.due_ms LIMIT ?3",
+    [READER_PLAN_AT] = "SELECT state FROM event INDEXED BY event_memory WHERE memory_id=?1 "
+                       "AND at_ms<=?2 AND state IS NOT NULL ORDER BY seq DESC LIMIT 1",
+    [READER_PLAN_TIME] = "SELECT at_ms FROM event WHERE seq=?1",
+    [READER_PLAN_BEFORE] = "SELECT seq, state FROM event INDEXED BY event_memory "
+                           "WHERE memory_id=?1 AND seq<?2 AND state IS NOT NULL ORDER BY seq DESC",
+    [READER_PLAN_SESSION] = "SELECT " PLAN_COLUMNS " FROM event INDEXED BY event_session "
+                            "WHERE session_id=?3 AND seq>?1 AND seq<=?2 AND memory_id IS NOT NULL "
+                            "AND state IS NOT NULL ORDER BY seq",
+    [READER_PLAN_SPAN] = "SELECT " PLAN_COLUMNS " FROM event WHERE seq>?1 AND seq<=?2 "
+                         "AND memory_id IS NOT NULL AND state IS NOT NULL ORDER BY seq",
+    [READER_PLAN_OLDEST] = "SELECT " PLAN_COLUMNS " FROM event INDEXED BY event_memory "
+                           "WHERE memory_id=?1 AND state IS NOT NULL ORDER BY seq LIMIT 1",
+    [READER_PLAN_EARLIER] = "SELECT state FROM event INDEXED BY event_memory WHERE memory_id=?1 "
+                            "AND seq>=?2 AND seq<?3 AND (?4 IS NULL OR session_id=?4) "
+                            "AND state IS NOT NULL ORDER BY seq",
+    [READER_PLAN_SINCE] = "SELECT seq, session_id FROM event INDEXED BY event_memory "
+                          "WHERE memory_id=?1 AND seq>?2 AND (?3 IS NULL OR session_id IS NOT ?3) "
+                          "AND state IS NOT NULL ORDER BY seq LIMIT 1",
     [READER_NEXT_DUE] = "SELECT min(due_ms) FROM deferred WHERE lane=?1 AND dead=0 AND due_ms>?2",
     [READER_ALERT_LIST] = "SELECT " ALERT_COLUMNS " FROM alert a INDEXED BY alert_seq "
                           "WHERE a.seq<?1 ORDER BY a.seq DESC",

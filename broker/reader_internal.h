@@ -35,6 +35,14 @@ enum reader_statement {
     READER_ALERTS_AFTER,
     READER_ALERTS_DUE,
     READER_ALERTS_OPEN,
+    READER_PLAN_AT,
+    READER_PLAN_TIME,
+    READER_PLAN_BEFORE,
+    READER_PLAN_SESSION, /* these three have the same columns */
+    READER_PLAN_SPAN,
+    READER_PLAN_OLDEST,
+    READER_PLAN_EARLIER,
+    READER_PLAN_SINCE,
     READER_STATEMENTS /* how many */
 };
 
@@ -77,6 +85,15 @@ int reader_pack_page(struct reader *reader, const char *name, uint32_t count, co
 /* Within a transaction: when the first deferred row of the lane is due after now_ms; 0: none. */
 int reader_find_next_due(struct reader *reader, const char *lane, int64_t now_ms,
                          int64_t *ret_next_due_ms, struct error *err);
+
+/* ---- scans: reader_list.c ---- */
+
+/* Memories by falling version below `before`, by the index that suits the filter. Columns: version,
+ * updated_ms, deleted_ms, kind, session_id, id. */
+sqlite3_stmt *reader_scan_begin(struct reader *reader, const struct reader_filter *filter,
+                                uint64_t before);
+/* Whether such a row passes what is left of the filter. */
+bool reader_scan_passes(sqlite3_stmt *row, const struct reader_filter *filter);
 
 /* msgpack: a text of ours, a key, a column's text. */
 int reader_pack_name(msgpack_packer *out, const char *name);

@@ -69,9 +69,9 @@ struct page {
     bool full; /* there may be more */
 };
 
-static sqlite3_stmt *begin_scan(struct reader *reader, const struct page *page)
+sqlite3_stmt *reader_scan_begin(struct reader *reader, const struct reader_filter *filter,
+                                uint64_t before)
 {
-    const struct reader_filter *filter = page->filter;
     enum reader_statement which = filter->tag != NULL          ? READER_LIST_TAG
                                   : filter->session_id != NULL ? READER_LIST_SESSION
                                   : filter->kind != NULL       ? READER_LIST_KIND
@@ -81,7 +81,7 @@ static sqlite3_stmt *begin_scan(struct reader *reader, const struct page *page)
                                                      : filter->kind;
     sqlite3_stmt *scan = reader->statements[which];
 
-    sql_bind_uint(scan, 1, page->before);
+    sql_bind_uint(scan, 1, before);
     if (value != NULL) {
         sql_bind_text(scan, 2, value, strlen(value));
     }
@@ -98,7 +98,7 @@ static bool is_text(sqlite3_stmt *row, int column, const char *wanted)
            memcmp(found.data, wanted, found.size) == 0;
 }
 
-static bool passes(sqlite3_stmt *row, const struct reader_filter *filter)
+bool reader_scan_passes(sqlite3_stmt *row, const struct reader_filter *filter)
 {
     int64_t updated_ms = sqlite3_column_int64(row, 1);
     bool deleted = sqlite3_column_type(row, 2) != SQLITE_NULL;
@@ -157,7 +157,7 @@ static int take_row(struct reader *reader, sqlite3_stmt *row, struct page *page,
 
 static int fill_page(struct reader *reader, struct page *page, struct error *err)
 {
-    sqlite3_stmt *scan = begin_scan(reader, page);
+    sqlite3_stmt *scan = reader_scan_begin(reader, page->filter, page->before);
     bool row;
     int r = 0;
 
@@ -168,7 +168,7 @@ static int fill_page(struct reader *reader, struct page *page, struct error *err
             return r;
         }
         uint32_t count_before = page->count;
-        bool passed = passes(scan, page->filter);
+        bool passed = reader_scan_passes(scan, page->filter);
         if (passed) {
             r = take_row(reader, scan, page, err);
         }

@@ -29,6 +29,7 @@
 #define WRITES_UNAPPLIED_BYTES_MAX ((size_t)16 << 20)
 
 struct emission;
+struct restore_call;
 struct services;
 struct write_request;
 
@@ -45,7 +46,8 @@ struct write_request {
     struct emission *emission; /* in place of a call; unused by writes */
     /* Every event has its outcome. Answers the call; the request is freed by writes. */
     void (*done)(struct write_request *);
-    struct services *services; /* of the method; unused by writes */
+    struct services *services; /* of the method, as what follows; unused by writes */
+    struct restore_call *restore;
     struct writes *writes;
     bool wait_delivered;
     bool is_put; /* measured as such */
