@@ -77,8 +77,8 @@ static size_t count_fields(const struct alert *alert)
 {
     return (size_t)4 /* rule, severity, at_ms, count */ + alert->adds +
            (alert->session_id.size > 0) + (alert->peer_pid != 0) + (alert->peer_command.size > 0) +
-           (alert->sample_count > 0) + (alert->statement.size > 0) + (alert->summary.size > 0) +
-           (alert->undo.size > 0);
+           (alert->sample_count > 0) + 2 * (size_t)(alert->from_seq != 0) +
+           (alert->statement.size > 0) + (alert->summary.size > 0) + (alert->undo.size > 0);
 }
 
 static int pack_fields(msgpack_packer *out, const struct alert *alert)
@@ -98,6 +98,10 @@ static int pack_fields(msgpack_packer *out, const struct alert *alert)
         failed |= pack_name(out, "adds") | msgpack_pack_true(out);
     }
     failed |= pack_samples(out, alert);
+    if (alert->from_seq != 0) {
+        failed |= pack_name(out, "from_seq") | msgpack_pack_uint64(out, alert->from_seq);
+        failed |= pack_name(out, "to_seq") | msgpack_pack_uint64(out, alert->to_seq);
+    }
     failed |= pack_text(out, "statement", &alert->statement, ALERT_STATEMENT_MAX);
     failed |= pack_text(out, "summary", &alert->summary, ALERT_SUMMARY_MAX);
     return failed | pack_text(out, "undo", &alert->undo, ALERT_UNDO_MAX);
@@ -110,7 +114,8 @@ int alert_event(const struct alert *alert, msgpack_sbuffer *fields, struct event
 
     if (alert->id.size == 0 || alert->id.size > ALERT_ID_MAX || alert->rule.size == 0 ||
         alert->severity < MEMFERRY_SEVERITY_INFO || alert->severity > MEMFERRY_SEVERITY_CRITICAL ||
-        alert->sample_count > ALERT_SAMPLES_MAX || alert->count > INT64_MAX) {
+        alert->sample_count > ALERT_SAMPLES_MAX || alert->count > INT64_MAX ||
+        alert->from_seq > alert->to_seq || alert->to_seq > INT64_MAX) {
         return -EINVAL;
     }
     msgpack_packer_init(&out, fields, msgpack_sbuffer_write);
@@ -205,6 +210,12 @@ static bool read_field(struct unpack *in, const char *name, size_t size, struct 
     }
     if (is_name(name, size, "count")) {
         return read_count(in, &alert->count);
+    }
+    if (is_name(name, size, "from_seq")) {
+        return read_count(in, &alert->from_seq);
+    }
+    if (is_name(name, size, "to_seq")) {
+        return read_count(in, &alert->to_seq);
     }
     if (is_name(name, size, "adds")) {
         return unpack_bool(in, &alert->adds);

@@ -38,6 +38,8 @@ struct alert {
     bool adds; /* count is to be added to what the alert has counted; else it is the whole count */
     struct event_text sample_ids[ALERT_SAMPLES_MAX];
     size_t sample_count; /* of the first ones; more are left out */
+    /* The first and last event of what it counts, for who undoes it; 0: it counts no memories. */
+    uint64_t from_seq, to_seq;
     struct event_text statement, summary, undo;
 };
 

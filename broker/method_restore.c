@@ -125,6 +125,10 @@ static enum rpc_code read_what(struct restore_call *restore, const struct param 
         restore->has_before = true;
         return param_time(param, &restore->request.before_ms);
     }
+    if (param_is(param, "alert")) {
+        restore->request.alert_id = restore->alert_id;
+        return param_copy(param, 1, ALERT_ID_MAX, restore->alert_id);
+    }
     if (param_is(param, "session_id")) {
         return param_copy(param, 1, SESSION_ID_MAX, restore->session_id);
     }
@@ -170,9 +174,9 @@ static enum rpc_code decide(struct restore_call *restore, struct rpc_failure *fa
 {
     struct plan_request *request = &restore->request;
     bool wishes = restore->has_ids || restore->has_versions;
-    bool session = restore->session_id[0] != '\0';
+    bool session = restore->session_id[0] != '\0', alert = request->alert_id != NULL;
 
-    if (wishes + restore->has_before + (session && !restore->has_before) != 1) {
+    if (wishes + restore->has_before + alert + (session && !restore->has_before) != 1) {
         return fail(failure, "ids", "give one of ids, versions, before, alert and session_id");
     }
     if (restore->has_filter && !restore->has_before) {

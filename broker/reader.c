@@ -73,6 +73,7 @@ static const char *const statement_texts[READER_STATEMENTS] = {
                          "CROSS JOIN event e ON e.seq=m.version "
                          "WHERE d.lane=?1 AND d.dead=0 AND d.due_ms<=?2 "
                          "ORDER BY d.due_ms LIMIT ?3",
+    [READER_PLAN_ALERT] = "SELECT rule, session_id, from_seq, to_seq FROM alert WHERE id=?1",
     [READER_PLAN_AT] = "SELECT state FROM event INDEXED BY event_memory WHERE memory_id=?1 "
                        "AND at_ms<=?2 AND state IS NOT NULL ORDER BY seq DESC LIMIT 1",
     [READER_PLAN_TIME] = "SELECT at_ms FROM event WHERE seq=?1",

@@ -31,7 +31,7 @@ int planner_no_memory(struct error *err)
 
 bool planner_is_full(const struct planner *planner)
 {
-    return planner->plan->count >= planner->request->limit || planner->looked >= PLAN_LOOK_MAX ||
+    return planner->plan->count >= planner->request.limit || planner->looked >= PLAN_LOOK_MAX ||
            planner->bytes >= PLAN_BYTES_MAX;
 }
 
@@ -172,8 +172,8 @@ static int plan_wishes(struct planner *planner, struct error *err)
 {
     int r = 0;
 
-    for (size_t i = 0; r == 0 && i < planner->request->wish_count; i++) {
-        r = plan_wish(planner, &planner->request->wishes[i], err);
+    for (size_t i = 0; r == 0 && i < planner->request.wish_count; i++) {
+        r = plan_wish(planner, &planner->request.wishes[i], err);
     }
     return r;
 }
@@ -182,7 +182,7 @@ static int plan_wishes(struct planner *planner, struct error *err)
 
 static int plan_page(struct planner *planner, struct error *err)
 {
-    switch (planner->request->by) {
+    switch (planner->request.by) {
     case PLAN_BY_WISHES:
         return plan_wishes(planner, err);
     case PLAN_BY_TIME:
@@ -208,25 +208,59 @@ static bool parse_place(const char *after, struct planner *planner)
     return true;
 }
 
+/* What an alert has counted, as a plan by changes. */
+static int read_alert(struct planner *planner, struct error *err)
+{
+    sqlite3_stmt *find = planner->reader->statements[READER_PLAN_ALERT];
+    struct plan_request *request = &planner->request;
+    const char *id = request->alert_id;
+    bool found;
+
+    sql_bind_text(find, 1, id, strlen(id));
+    int r = sql_step(&planner->reader->sql, find, &found, err);
+    if (r != 0) {
+        return r;
+    }
+    if (!found) {
+        return error_set(err, READER_E_NOT_FOUND, "there is no alert %s", id);
+    }
+    if (sqlite3_column_type(find, 2) == SQLITE_NULL) {
+        return error_set(err, READER_E_NOT_FOUND,
+                         "alert %s counts no changes of memories: there is nothing to bring back",
+                         id);
+    }
+    struct event_text rule = reader_column_text(find, 0), session = reader_column_text(find, 1);
+    request->deletes_only =
+        rule.size == strlen("rapid-delete") && memcmp(rule.data, "rapid-delete", rule.size) == 0;
+    request->from_seq = sql_column_uint(find, 2);
+    request->to_seq = sql_column_uint(find, 3);
+    if (session.data != NULL) {
+        request->session_id = arena_text(&planner->plan->arena, session.data, session.size);
+    }
+    bool no_memory = session.data != NULL && request->session_id == NULL;
+    sql_reset(find);
+    return no_memory ? planner_no_memory(err) : 0;
+}
+
 static int begin_page(struct planner *planner, struct error *err)
 {
     struct reader_counts counts;
 
-    if (planner->request->after != NULL) {
-        return parse_place(planner->request->after, planner)
+    if (planner->request.after != NULL) {
+        return parse_place(planner->request.after, planner)
                    ? 0
                    : error_set(err, READER_E_CURSOR, "`after` is no place in this plan");
     }
     int r = reader_counts(planner->reader, &counts, err);
     planner->upto_seq = counts.applied_seq;
-    planner->place = planner->request->by == PLAN_BY_TIME ? counts.applied_seq + 1 : 0;
+    planner->place = planner->request.by == PLAN_BY_TIME ? counts.applied_seq + 1 : 0;
     return r;
 }
 
 int reader_plan(struct reader *reader, const struct plan_request *request, struct plan *ret,
                 struct error *err)
 {
-    struct planner planner = {.reader = reader, .request = request, .plan = ret};
+    struct planner planner = {.reader = reader, .request = *request, .plan = ret};
 
     assert(request->limit >= 1 && request->limit <= PLAN_ITEMS_MAX);
     assert(request->wish_count <= PLAN_ITEMS_MAX);
@@ -240,6 +274,9 @@ int reader_plan(struct reader *reader, const struct plan_request *request, struc
         return r;
     }
     r = begin_page(&planner, err);
+    if (r == 0 && request->alert_id != NULL) {
+        r = read_alert(&planner, err);
+    }
     if (r == 0) {
         r = plan_page(&planner, err);
     }

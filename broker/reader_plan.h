@@ -34,6 +34,7 @@ struct plan_request {
     size_t wish_count;
     int64_t before_ms;           /* by time */
     struct reader_filter filter; /* by time: of memories as they are; its limit, after unused */
+    const char *alert_id;        /* by changes: those that it counts, in place of what follows */
     const char *session_id;      /* by changes: whose; NULL: anybody's */
     uint64_t from_seq, to_seq;   /* by changes: the events looked at; to_seq 0: all behind */
     bool deletes_only;           /* by changes: only those that deleted */
@@ -72,7 +73,8 @@ struct plan {
     char next[PLAN_NEXT_MAX]; /* "": this was the last page */
 };
 
-/* READER_E_CURSOR: `after` is none that a plan of this kind gave out. Free the plan either way. */
+/* READER_E_NOT_FOUND: there is no such alert, or nothing in it to bring back. READER_E_CURSOR:
+ * `after` is none that a plan of this kind gave out. Free the plan either way. */
 int reader_plan(struct reader *reader, const struct plan_request *request, struct plan *ret,
                 struct error *err);
 void plan_deinit(struct plan *plan);

@@ -11,7 +11,7 @@
 
 struct planner {
     struct reader *reader;
-    const struct plan_request *request;
+    struct plan_request request;
     struct plan *plan;
     size_t bytes; /* of states that were read */
     uint32_t looked;

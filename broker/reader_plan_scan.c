@@ -38,7 +38,7 @@ static int find_at(struct planner *planner, const struct event_text *id, struct 
     sqlite3_stmt *find = planner->reader->statements[READER_PLAN_AT];
 
     sql_bind_text(find, 1, id->data, id->size);
-    sql_bind_int(find, 2, planner->request->before_ms);
+    sql_bind_int(find, 2, planner->request.before_ms);
     int r = sql_step(&planner->reader->sql, find, ret_found, err);
     return r == 0 && *ret_found ? planner_decode(planner, find, 0, id, ret, err) : r;
 }
@@ -92,14 +92,14 @@ static int changed_since(struct planner *planner, uint64_t version, bool *ret_ch
 
     sql_bind_uint(find, 1, version);
     int r = sql_step(&planner->reader->sql, find, &found, err);
-    *ret_changed = r == 0 && found && sqlite3_column_int64(find, 0) > planner->request->before_ms;
+    *ret_changed = r == 0 && found && sqlite3_column_int64(find, 0) > planner->request.before_ms;
     sql_reset(find);
     return r;
 }
 
 int plan_by_time(struct planner *planner, struct error *err)
 {
-    const struct reader_filter *filter = &planner->request->filter;
+    const struct reader_filter *filter = &planner->request.filter;
     sqlite3_stmt *scan = reader_scan_begin(planner->reader, filter, planner->place);
     bool row, changed;
 
@@ -130,7 +130,7 @@ int plan_by_time(struct planner *planner, struct error *err)
 
 static void bind_session(sqlite3_stmt *statement, int index, const struct planner *planner)
 {
-    const char *session_id = planner->request->session_id;
+    const char *session_id = planner->request.session_id;
 
     sql_bind_text(statement, index, session_id, session_id == NULL ? 0 : strlen(session_id));
 }
@@ -139,7 +139,7 @@ static void bind_session(sqlite3_stmt *statement, int index, const struct planne
 static bool counts(const struct planner *planner, const struct memory_state *state,
                    const struct memory_state *before)
 {
-    return !planner->request->deletes_only ||
+    return !planner->request.deletes_only ||
            (state->deleted_ms != 0 && before != NULL && before->deleted_ms == 0);
 }
 
@@ -151,7 +151,7 @@ static int had_earlier(struct planner *planner, const struct event_text *id, uin
     struct memory_state state, alive = {0};
 
     sql_bind_text(find, 1, id->data, id->size);
-    sql_bind_uint(find, 2, planner->request->from_seq);
+    sql_bind_uint(find, 2, planner->request.from_seq);
     sql_bind_uint(find, 3, seq);
     bind_session(find, 4, planner);
     for (;;) {
@@ -182,7 +182,7 @@ static int find_other(struct planner *planner, const struct event_text *id, uint
                       struct plan_item *item, struct error *err)
 {
     sqlite3_stmt *find = planner->reader->statements[READER_PLAN_SINCE];
-    const struct plan_request *request = planner->request;
+    const struct plan_request *request = &planner->request;
     bool found;
 
     sql_bind_text(find, 1, id->data, id->size);
@@ -229,7 +229,7 @@ static int plan_change(struct planner *planner, sqlite3_stmt *row, const struct 
     if (item == NULL) {
         return planner_no_memory(err);
     }
-    return planner->request->force ? 0 : find_other(planner, id, seq, item, err);
+    return planner->request.force ? 0 : find_other(planner, id, seq, item, err);
 }
 
 /* The row's columns: seq, memory_id, state, at_ms, op. */
@@ -252,7 +252,7 @@ static int look_at_change(struct planner *planner, sqlite3_stmt *row, struct err
 
 int plan_by_changes(struct planner *planner, struct error *err)
 {
-    const struct plan_request *request = planner->request;
+    const struct plan_request *request = &planner->request;
     sqlite3_stmt *scan =
         planner->reader
             ->statements[request->session_id != NULL ? READER_PLAN_SESSION : READER_PLAN_SPAN];

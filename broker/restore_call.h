@@ -11,6 +11,7 @@
 #ifndef MEMFERRY_RESTORE_CALL_H
 #define MEMFERRY_RESTORE_CALL_H
 
+#include "broker/alert.h"
 #include "broker/memory_params.h"
 #include "broker/methods.h"
 #include "broker/reader_plan.h"
@@ -27,7 +28,7 @@ struct restore_call {
     struct arena arena;
     struct plan_wish *wishes;
     char session_id[SESSION_ID_MAX + 1], kind[KIND_MAX + 1], tag[TAG_MAX + 1];
-    char after[RESTORE_AFTER_MAX + 1];
+    char alert_id[ALERT_ID_MAX + 1], after[RESTORE_AFTER_MAX + 1];
     /* of the events */
     char by_session_id[SESSION_ID_MAX + 1], reason[REASON_MAX + 1];
     uint64_t limit;

@@ -102,6 +102,13 @@ static int write_alert(struct store *store, const struct store_event *apply,
     bind_text(put, 11, &alert->statement);
     bind_text(put, 12, &alert->summary);
     bind_text(put, 13, &alert->undo);
+    if (alert->from_seq != 0) {
+        sql_bind_uint(put, 14, alert->from_seq);
+        sql_bind_uint(put, 15, alert->to_seq);
+    } else {
+        sql_bind_null(put, 14);
+        sql_bind_null(put, 15);
+    }
     return store_outcome_of(sql_run(&store->sql, put, err));
 }
 

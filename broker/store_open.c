@@ -64,10 +64,12 @@ static const char *const statement_texts[STORE_STATEMENTS] = {
     [STORE_FIND_ALERT] = "SELECT seq, count, acked_ms FROM alert WHERE id=?1",
     [STORE_PUT_ALERT] =
         "INSERT INTO alert(id, seq, rule, severity, first_ms, at_ms, session_id, peer_pid, "
-        "peer_command, count, sample_ids, statement, summary, undo) "
-        "VALUES(?1,?2,?3,?4,?5,?5,?6,?7,?8,?9,?10,?11,?12,?13) ON CONFLICT DO UPDATE SET "
+        "peer_command, count, sample_ids, statement, summary, undo, from_seq, to_seq) "
+        "VALUES(?1,?2,?3,?4,?5,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15) ON CONFLICT DO UPDATE SET "
         "seq=?2, rule=?3, severity=?4, at_ms=?5, session_id=?6, peer_pid=?7, peer_command=?8, "
         "count=?9, sample_ids=?10, statement=?11, summary=?12, undo=?13, acked_ms=NULL, "
+        "from_seq=min(ifnull(from_seq, ?14), ifnull(?14, from_seq)), "
+        "to_seq=max(ifnull(to_seq, ?15), ifnull(?15, to_seq)), "
         "acked_by=NULL",
     [STORE_ACK_ALERT] = "UPDATE alert SET acked_ms=?2, acked_by=?3 WHERE id=?1",
     [STORE_ACK_ALERTS] = "UPDATE alert SET acked_ms=?2, acked_by=?3 WHERE acked_ms IS NULL",

@@ -16,7 +16,7 @@
  *            with the same content may have different vectors of a caller's own.
  * alert      one row an alert. seq: of the event that raised or last updated it, which lanes look
  *            at; first_ms, at_ms: of the first and the last; sample_ids: a msgpack array; acked_by:
- *            the session that acked it, if one did.
+ *            the session that acked it, if one did; from_seq, to_seq: of the events it counts.
  * event_key  hash of (event_id, memory, request) and the seq of its first receipt.
  */
 #include "broker/store_internal.h"
@@ -57,7 +57,8 @@ static const char *const migrations[] = {
     "CREATE TABLE alert(id TEXT PRIMARY KEY NOT NULL, seq INTEGER NOT NULL, rule TEXT NOT NULL,"
     " severity TEXT NOT NULL, first_ms INTEGER NOT NULL, at_ms INTEGER NOT NULL, session_id TEXT,"
     " peer_pid INTEGER, peer_command TEXT, count INTEGER NOT NULL, sample_ids BLOB,"
-    " statement TEXT, summary TEXT, undo TEXT, acked_ms INTEGER, acked_by TEXT) STRICT;"
+    " statement TEXT, summary TEXT, undo TEXT, acked_ms INTEGER, acked_by TEXT,"
+    " from_seq INTEGER, to_seq INTEGER) STRICT;"
     "CREATE UNIQUE INDEX alert_seq ON alert(seq);"
     "CREATE INDEX alert_open ON alert(seq) WHERE acked_ms IS NULL;",
 };
