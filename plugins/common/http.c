@@ -20,10 +20,11 @@ enum {
     RETRY_AFTER_MAX_S = 24 * 60 * 60,
 };
 
-static bool is_loopback(const char *host)
+/* `place` is host:port. */
+static bool is_loopback(const char *place)
 {
-    return strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 ||
-           strcmp(host, "[::1]") == 0;
+    return strncmp(place, "localhost:", 10) == 0 || strncmp(place, "127.", 4) == 0 ||
+           strncmp(place, "[::1]:", 6) == 0;
 }
 
 /* The part of a URL, NULL without one; freed by curl_free. */
@@ -99,27 +100,36 @@ int64_t http_parse_retry_after(const char *text, int64_t now_s)
     return (delay_s < RETRY_AFTER_MAX_S ? delay_s : RETRY_AFTER_MAX_S) * 1000;
 }
 
-static int set_target(struct http_client *client, const char *text)
+char *http_url_target(const char *text)
 {
     CURLU *url = parse_url(text);
-    int r = -ENOMEM;
+    char *target = NULL;
 
     if (url == NULL) {
-        return -EINVAL;
+        return NULL;
     }
     char *scheme = url_part(url, CURLUPART_SCHEME);
     char *host = url_part(url, CURLUPART_HOST);
     char *port = url_part(url, CURLUPART_PORT);
     if (scheme != NULL && host != NULL && port != NULL &&
-        asprintf(&client->target, "%s://%s:%s", scheme, host, port) > 0) {
-        client->direct = is_loopback(host);
-        r = 0;
+        asprintf(&target, "%s://%s:%s", scheme, host, port) < 0) {
+        target = NULL;
     }
     curl_free(scheme);
     curl_free(host);
     curl_free(port);
     curl_url_cleanup(url);
-    return r;
+    return target;
+}
+
+static int set_target(struct http_client *client, const char *url)
+{
+    client->target = http_url_target(url);
+    if (client->target == NULL) {
+        return -ENOMEM; /* the URL was checked */
+    }
+    client->direct = is_loopback(strstr(client->target, "://") + strlen("://"));
+    return 0;
 }
 
 /* Replaces a string by a copy of ours, or by NULL. */
@@ -238,15 +248,41 @@ struct exchange {
     size_t running;
 };
 
+void http_request_finished(struct http_request *request)
+{
+    if (request->finished != NULL) {
+        request->finished(request);
+    }
+}
+
+/* Fills the reply of a request that could not be prepared. */
+static void fail_prepare(struct http_client *client, struct http_request *request, int r)
+{
+    if (r == -EMSGSIZE) {
+        http_reply_fail(&request->reply, HTTP_REQUEST_TOO_LARGE,
+                        "a request for %s is over the limit of %zu bytes", client->target,
+                        client->settings.request_max);
+    } else if (r == -ECANCELED) {
+        http_reply_fail(&request->reply, HTTP_CANCELLED, "%s: not sent", client->target);
+    } else {
+        http_reply_fail(&request->reply, HTTP_LOCAL, "a request for %s can't be made: %s",
+                        client->target, strerror(-r));
+    }
+}
+
 static void start(struct exchange *x, struct http_transfer *transfer, struct http_request *request)
 {
     struct http_client *client = x->client;
 
     http_reply_deinit(&request->reply);
+    int r = request->prepare == NULL ? 0 : request->prepare(request);
+    if (r < 0) {
+        fail_prepare(client, request, r);
+        return;
+    }
     if (request->body_size > client->settings.request_max) {
-        http_reply_fail(&request->reply, HTTP_REQUEST_TOO_LARGE,
-                        "a request of %zu bytes for %s is over the limit of %zu",
-                        request->body_size, client->target, client->settings.request_max);
+        fail_prepare(client, request, -EMSGSIZE);
+        http_request_finished(request);
         return;
     }
     if (http_transfer_prepare(transfer, request) < 0 ||
@@ -290,11 +326,11 @@ static void abandon(struct exchange *x, enum http_failure failure, const char *w
 
     for (size_t i = 0; i < client->settings.connections; i++) {
         struct http_transfer *transfer = &client->transfers[i];
-        struct http_request *request = transfer->request;
-        if (request != NULL) {
+        if (transfer->request != NULL) {
             curl_multi_remove_handle(client->multi, transfer->easy);
-            http_transfer_finish(transfer, CURLE_ABORTED_BY_CALLBACK);
+            struct http_request *request = http_transfer_release(transfer);
             http_reply_fail(&request->reply, failure, "%s: %s", client->target, what);
+            http_request_finished(request);
         }
     }
     while (x->next < x->n) {

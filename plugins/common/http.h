@@ -49,6 +49,7 @@ struct http_reply {
     char *body; /* with a NUL behind it; NULL when empty */
     size_t body_size;
     int64_t retry_after_ms; /* of Retry-After; -1 without */
+    char redirect[128];     /* of a redirect: "http://host:port" of where it leads, or "" */
     char detail[256];       /* after a failure: what happened, to whom */
 };
 
@@ -59,6 +60,17 @@ struct http_request {
     const char *body;           /* borrowed; NULL: none */
     size_t body_size;
     struct http_reply reply; /* all zero before the first exchange */
+
+    /*
+     * Both may be NULL. `prepare` is called when the request's turn has come: it fills in headers
+     * and body, so that of many requests only those that run hold a body, and each is signed at the
+     * time it goes. It returns 0, or a negative errno: -EMSGSIZE is HTTP_REQUEST_TOO_LARGE,
+     * -ECANCELED is HTTP_CANCELLED, all else HTTP_LOCAL. After it returned 0, `finished` is called
+     * once, when the reply is filled. At most settings.connections requests are between the two.
+     */
+    int (*prepare)(struct http_request *request);
+    void (*finished)(struct http_request *request);
+    void *arg; /* theirs */
 };
 
 struct http_client;

@@ -34,8 +34,16 @@ int http_transfer_init(struct http_transfer *transfer, struct http_client *clien
 void http_transfer_deinit(struct http_transfer *transfer);
 /* Makes the handle ready to be added to the multi handle. -ENOMEM. */
 int http_transfer_prepare(struct http_transfer *transfer, struct http_request *request);
-/* Fills the reply by how curl ended; the transfer is idle afterwards. */
+/* Fills the reply by how curl ended, and tells the request's owner; the transfer is idle
+ * afterwards. */
 void http_transfer_finish(struct http_transfer *transfer, CURLcode result);
+/* Leaves the reply alone and tells nobody: makes the transfer idle, and returns its request. */
+struct http_request *http_transfer_release(struct http_transfer *transfer);
+
+/* "http://host:port" of a URL, to be freed; NULL: it is none, or there is no memory. */
+char *http_url_target(const char *url);
+/* The reply is filled: tells the request's owner. */
+void http_request_finished(struct http_request *request);
 
 void http_reply_fail(struct http_reply *reply, enum http_failure failure, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

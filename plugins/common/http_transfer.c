@@ -272,15 +272,41 @@ static void fill_failure(struct http_transfer *transfer, CURLcode result)
     }
 }
 
-void http_transfer_finish(struct http_transfer *transfer, CURLcode result)
+/* Where a redirect leads: of its URL what may be shown. */
+static void note_redirect(struct http_transfer *transfer)
 {
-    if (result == CURLE_OK) {
-        curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &transfer->request->reply.status);
-    } else {
-        fill_failure(transfer, result);
+    struct http_reply *reply = &transfer->request->reply;
+    char *url = NULL;
+
+    curl_easy_getinfo(transfer->easy, CURLINFO_REDIRECT_URL, &url);
+    char *target = url == NULL ? NULL : http_url_target(url);
+    if (target != NULL) {
+        snprintf(reply->redirect, sizeof reply->redirect, "%s", target);
     }
+    free(target);
+}
+
+struct http_request *http_transfer_release(struct http_transfer *transfer)
+{
+    struct http_request *request = transfer->request;
+
     curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, NULL);
     curl_slist_free_all(transfer->headers);
     transfer->headers = NULL;
     transfer->request = NULL;
+    return request;
+}
+
+void http_transfer_finish(struct http_transfer *transfer, CURLcode result)
+{
+    struct http_request *request = transfer->request;
+
+    if (result == CURLE_OK) {
+        curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &request->reply.status);
+        note_redirect(transfer);
+    } else {
+        fill_failure(transfer, result);
+    }
+    http_transfer_release(transfer);
+    http_request_finished(request);
 }

@@ -76,12 +76,24 @@ static struct memferry_outcome failure_verdict(const struct http_reply *reply, s
     return outcome_reject(blame_for(n), "%s", reply->detail);
 }
 
+static bool is_redirect(long status)
+{
+    return status < 200 || (status >= 300 && status < 400);
+}
+
+static struct memferry_outcome redirect_verdict(const struct http_reply *reply, const char *target)
+{
+    bool known = reply->redirect[0] != '\0';
+
+    return outcome_retry(MEMFERRY_BLAME_BACKEND, reply->retry_after_ms,
+                         "%s answered %ld%s%s: redirects are not followed; set url to where the "
+                         "service is",
+                         target, reply->status, known ? ", which leads to " : "", reply->redirect);
+}
+
 /* What to do, for the statuses that every request to this backend would get. NULL: not one. */
 static const char *backend_trouble(long status)
 {
-    if (status < 200 || (status >= 300 && status < 400)) {
-        return "redirects are not followed; set url to where the service is";
-    }
     switch (status) {
     case 401:
         return "check user and password";
@@ -122,6 +134,9 @@ struct memferry_outcome http_verdict(const struct http_reply *reply, size_t n, c
     }
     if (status >= 200 && status < 300) {
         return outcome_done();
+    }
+    if (is_redirect(status)) {
+        return redirect_verdict(reply, target);
     }
     const char *trouble = backend_trouble(status);
     if (trouble != NULL) {

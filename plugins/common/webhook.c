@@ -120,7 +120,8 @@ bool webhook_is_id(const char *id)
 {
     size_t size = 0;
 
-    while (size <= WEBHOOK_ID_MAX && id[size] > ' ' && id[size] < 0x7f) {
+    /* A dot would let a part of the id pass for the timestamp. */
+    while (size <= WEBHOOK_ID_MAX && id[size] > ' ' && id[size] < 0x7f && id[size] != '.') {
         size++;
     }
     return size > 0 && size <= WEBHOOK_ID_MAX && id[size] == '\0';

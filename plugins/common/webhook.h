@@ -50,8 +50,8 @@ struct webhook_headers {
     const char *lines[WEBHOOK_LINES + 1];
 };
 
-/* The id has 1 to WEBHOOK_ID_MAX printable ASCII characters, without spaces; a timestamp is Unix
- * seconds. Returns 0, -EINVAL for an id that is none, or -EIO when OpenSSL fails. */
+/* The id has 1 to WEBHOOK_ID_MAX printable ASCII characters, without spaces and dots; a timestamp
+ * is Unix seconds. Returns 0, -EINVAL for an id that is none, or -EIO when OpenSSL fails. */
 int webhook_sign(struct webhook_signer *signer, const char *id, int64_t timestamp_s,
                  const void *body, size_t size, struct webhook_headers *ret);
 

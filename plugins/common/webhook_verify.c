@@ -167,7 +167,8 @@ const char *webhook_fault_text(enum webhook_fault fault)
         [WEBHOOK_UNSIGNED] = "it is not signed: it has no webhook-signature and no hash header",
         [WEBHOOK_NO_ID] = "it has a webhook-signature, but no webhook-id",
         [WEBHOOK_NO_TIMESTAMP] = "it has a webhook-signature, but no webhook-timestamp",
-        [WEBHOOK_BAD_ID] = "its webhook-id is none: 1 to 128 printable characters without spaces",
+        [WEBHOOK_BAD_ID] =
+            "its webhook-id is none: 1 to 128 printable characters without spaces and dots",
         [WEBHOOK_BAD_TIMESTAMP] = "its webhook-timestamp is no number of seconds since 1970",
         [WEBHOOK_TOO_OLD] = "its signature is good, but older than five minutes: it was sent again "
                             "by somebody, or a clock is wrong",

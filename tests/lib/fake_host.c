@@ -38,10 +38,10 @@ static int64_t option_int(const struct memferry_host *host, const char *name)
     const char *text = find(host, name);
     char *unit = NULL;
 
-    if (text == NULL || strcmp(text, "false") == 0) {
+    if (text == NULL || strcmp(text, "false") == 0 || strcmp(text, "no") == 0) {
         return 0;
     }
-    if (strcmp(text, "true") == 0) {
+    if (strcmp(text, "true") == 0 || strcmp(text, "yes") == 0) {
         return 1;
     }
     int64_t number = strtoll(text, &unit, 10);

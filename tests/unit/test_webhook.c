@@ -228,6 +228,7 @@ static void test_an_id_that_would_break_a_header_is_not_signed(void **state)
     (void)state;
     assert_int_equal(webhook_sign(signer, "", 1, "", 0, &headers), -EINVAL);
     assert_int_equal(webhook_sign(signer, "a b", 1, "", 0, &headers), -EINVAL);
+    assert_int_equal(webhook_sign(signer, "a.1", 1, "", 0, &headers), -EINVAL);
     assert_int_equal(webhook_sign(signer, "a\r\nb", 1, "", 0, &headers), -EINVAL);
     assert_int_equal(webhook_sign(signer, "\xc3\xa4", 1, "", 0, &headers), -EINVAL);
     memset(longest, 'a', sizeof longest - 1);

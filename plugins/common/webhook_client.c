@@ -1,0 +1,240 @@
+/* webhook_client.c - see webhook_client.h. The secrets' bytes are the host's, borrowed until close.
+ */
+#include "plugins/common/webhook_client.h"
+
+#include "plugins/common/http_settings.h"
+#include "plugins/common/mask.h"
+#include "plugins/common/webhook_verdict.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* An answer says what went wrong in a line or two. */
+#define REPLY_MAX ((size_t)1 << 20)
+
+struct webhook_client {
+    struct webhook_signer *signer;
+    struct http_client *http;
+    char *url;
+    char *bearer; /* a header line; NULL: none */
+    struct mask mask;
+};
+
+static int out_of_memory(struct memferry_reason *why)
+{
+    snprintf(why->text, sizeof why->text, "out of memory");
+    return -ENOMEM;
+}
+
+/* A secret that may be absent: NULL and 0 without one, a negative errno if it can't be read. */
+static int optional_secret(const struct memferry_host *host, const char *name, const char **ret,
+                           struct memferry_reason *why)
+{
+    size_t size;
+
+    *ret = NULL;
+    if (host->option(host, name) == NULL) {
+        return 0;
+    }
+    *ret = host->secret(host, name, &size, why);
+    return *ret == NULL ? -EACCES : 0;
+}
+
+static int add_secret(struct webhook_client *client, const char *name, const char *secret,
+                      size_t size, struct memferry_reason *why)
+{
+    struct memferry_reason flaw;
+    int r = webhook_signer_add(client->signer, secret, size, &flaw);
+
+    if (r < 0) {
+        snprintf(why->text, sizeof why->text, "%s: %.400s", name, flaw.text);
+        return r;
+    }
+    return mask_add(&client->mask, secret, size) < 0 ? out_of_memory(why) : 0;
+}
+
+static int make_signer(struct webhook_client *client, const struct memferry_host *host,
+                       struct memferry_reason *why)
+{
+    const char *second;
+    size_t size;
+    int r = webhook_signer_new(&client->signer, host->option(host, "signature_header"), why);
+
+    if (r < 0) {
+        return r;
+    }
+    const char *secret = host->secret(host, "secret", &size, why);
+    if (secret == NULL) {
+        return -EACCES;
+    }
+    r = add_secret(client, "secret", secret, size, why);
+    if (r == 0) {
+        r = optional_secret(host, "second_secret", &second, why);
+    }
+    if (r == 0 && second != NULL) {
+        r = add_secret(client, "second_secret", second, strlen(second), why);
+    }
+    return r;
+}
+
+static int add_bearer(struct webhook_client *client, const char *token, struct memferry_reason *why)
+{
+    if (token[strcspn(token, "\r\n")] != '\0') {
+        snprintf(why->text, sizeof why->text, "token: it has more than one line");
+        return -EINVAL;
+    }
+    if (asprintf(&client->bearer, "Authorization: Bearer %s", token) < 0) {
+        client->bearer = NULL;
+        return out_of_memory(why);
+    }
+    return mask_add(&client->mask, token, strlen(token)) < 0 ? out_of_memory(why) : 0;
+}
+
+/* At most one way to log in: both would be the same header. */
+static int read_login(struct webhook_client *client, const struct memferry_host *host,
+                      struct http_settings *settings, struct memferry_reason *why)
+{
+    const char *user = host->option(host, "user"), *token, *password;
+    int r = optional_secret(host, "token", &token, why);
+
+    if (r == 0) {
+        r = optional_secret(host, "password", &password, why);
+    }
+    if (r < 0) {
+        return r;
+    }
+    bool has_user = user != NULL && user[0] != '\0';
+    if ((token != NULL && has_user) || (password != NULL) != has_user) {
+        snprintf(why->text, sizeof why->text,
+                 "user: it goes with a password, and a token goes without either");
+        return -EINVAL;
+    }
+    if (token != NULL) {
+        return add_bearer(client, token, why);
+    }
+    if (!has_user) {
+        return 0;
+    }
+    settings->user = user;
+    settings->password = password;
+    return mask_add(&client->mask, password, strlen(password)) < 0 ||
+                   mask_add_login(&client->mask, user, password) < 0
+               ? out_of_memory(why)
+               : 0;
+}
+
+static int client_init(struct webhook_client *client, const struct memferry_host *host,
+                       const char *url, size_t connections, struct memferry_reason *why)
+{
+    struct http_settings settings = http_settings_read(host);
+    int r = http_check_url(url, why);
+
+    if (r == 0) {
+        r = make_signer(client, host, why);
+    }
+    if (r == 0) {
+        r = read_login(client, host, &settings, why);
+    }
+    if (r < 0) {
+        return r;
+    }
+    client->url = strdup(url);
+    if (client->url == NULL) {
+        return out_of_memory(why);
+    }
+    settings.url = url;
+    settings.connections = connections;
+    settings.reply_max = REPLY_MAX;
+    return http_client_new(&client->http, &settings, why);
+}
+
+int webhook_client_new(struct webhook_client **ret, const struct memferry_host *host,
+                       const char *url, size_t connections, struct memferry_reason *why)
+{
+    struct webhook_client *client = calloc(1, sizeof *client);
+    int r = client == NULL ? out_of_memory(why) : client_init(client, host, url, connections, why);
+
+    *ret = r < 0 ? webhook_client_free(client) : client;
+    return r;
+}
+
+static void wipe(char *text)
+{
+    if (text != NULL) {
+        explicit_bzero(text, strlen(text));
+    }
+    free(text);
+}
+
+struct webhook_client *webhook_client_free(struct webhook_client *client)
+{
+    if (client == NULL) {
+        return NULL;
+    }
+    webhook_signer_free(client->signer);
+    http_client_free(client->http);
+    mask_deinit(&client->mask);
+    wipe(client->bearer);
+    free(client->url);
+    free(client);
+    return NULL;
+}
+
+struct http_client *webhook_client_http(struct webhook_client *client)
+{
+    return client->http;
+}
+
+int webhook_client_sign(struct webhook_client *client, struct webhook_head *head, const char *id,
+                        const char *body, size_t size, struct http_request *request)
+{
+    size_t count = 0;
+    int r = webhook_sign(client->signer, id, (int64_t)time(NULL), body, size, &head->signature);
+
+    if (r < 0) {
+        return r;
+    }
+    head->lines[count++] = "Content-Type: application/json";
+    if (client->bearer != NULL) {
+        head->lines[count++] = client->bearer;
+    }
+    for (size_t i = 0; head->signature.lines[i] != NULL; i++) {
+        head->lines[count++] = head->signature.lines[i];
+    }
+    head->lines[count] = NULL;
+    request->method = "POST";
+    request->url = client->url;
+    request->headers = head->lines;
+    request->body = body;
+    request->body_size = size;
+    return 0;
+}
+
+struct memferry_outcome webhook_client_outcome(struct webhook_client *client,
+                                               struct http_reply *reply)
+{
+    if (reply->body != NULL) {
+        mask_text(&client->mask, reply->body, reply->body_size);
+    }
+    return webhook_verdict(reply, http_client_target(client->http));
+}
+
+struct memferry_outcome webhook_client_post(struct webhook_client *client, const char *id,
+                                            const char *body, size_t size)
+{
+    struct webhook_head head;
+    struct http_request request = {.method = NULL};
+    int r = webhook_client_sign(client, &head, id, body, size, &request);
+
+    if (r < 0) {
+        return outcome_retry(MEMFERRY_BLAME_BACKEND, -1, "a request for %s can't be signed: %s",
+                             http_client_target(client->http), strerror(-r));
+    }
+    http_exchange(client->http, &request, 1);
+    struct memferry_outcome outcome = webhook_client_outcome(client, &request.reply);
+    http_reply_deinit(&request.reply);
+    return outcome;
+}
