@@ -179,9 +179,9 @@ static bool is_complete(const struct event *event)
     switch (event->op) {
     case EVENT_PUT:
     case EVENT_RESTORE:
+    case EVENT_EMBED:
         return event->memory_id.size > 0 && event->fields != NULL;
     case EVENT_DELETE:
-    case EVENT_EMBED:
     case EVENT_IMPORT:
     case EVENT_PURGE:
         return event->memory_id.size > 0;

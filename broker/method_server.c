@@ -116,12 +116,13 @@ static void pack_store(msgpack_packer *packer, const struct stats_query *query,
                        const struct reader_counts *counts)
 {
     pack_key(packer, "store");
-    msgpack_pack_map(packer, 7);
+    msgpack_pack_map(packer, 8);
     pack_uint_member(packer, "memories", counts->memories);
     pack_uint_member(packer, "deleted", counts->deleted);
     pack_uint_member(packer, "events", counts->events);
     pack_uint_member(packer, "embeddings", counts->embeddings);
     pack_uint_member(packer, "alerts_open", counts->alerts_open);
+    pack_uint_member(packer, "embeddings_pending", counts->embeddings_pending);
     pack_uint_member(packer, "applied_seq", counts->applied_seq);
     pack_uint_member(packer, "unapplied", query->unapplied);
 }

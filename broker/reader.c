@@ -11,7 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LIST_COLUMNS "m.version, m.updated_ms, m.deleted_ms, m.kind, m.session_id, m.id"
+#define LIST_COLUMNS                                                                               \
+    "m.version, m.updated_ms, m.deleted_ms, m.kind, m.session_id, m.id, m.vector_seq, "            \
+    "m.embedding_model"
+
+/* A memory needs a vector: it lives, and has none, or one of another model than ?4. */
+#define NEEDS_VECTOR                                                                               \
+    "m.deleted_ms IS NULL AND coalesce(m.embedding_model, '') NOT IN ('caller', ?4)"
 #define PLAN_COLUMNS "seq, memory_id, state, at_ms, op"
 
 /* As enum alert_column in reader_alert.h counts them. */
@@ -23,11 +29,19 @@
 static const char *const statement_texts[READER_STATEMENTS] = {
     [READER_BEGIN] = "BEGIN",
     [READER_END] = "COMMIT",
-    [READER_CURRENT] = "SELECT e.state FROM memory m JOIN event e ON e.seq=m.version "
+    [READER_CURRENT] = "SELECT e.state, m.vector_seq, m.embedding_model FROM memory m JOIN event e "
+                       "ON e.seq=m.version "
                        "WHERE m.id=?1",
     [READER_VERSION] = "SELECT state FROM event WHERE seq=?2 AND memory_id=?1 "
                        "AND state IS NOT NULL",
     [READER_VECTOR] = "SELECT vector FROM embedding WHERE seq=?1",
+    [READER_EMBEDDED] = "SELECT seq, model FROM embedding INDEXED BY embedding_memory "
+                        "WHERE memory_id=?1 AND content_hash=?2 AND model<>'caller' "
+                        "ORDER BY seq DESC LIMIT 1",
+    [READER_AWAITED] = "SELECT 1 FROM memory WHERE id=?1 AND content_hash=?2 AND vector_seq=0 "
+                       "AND deleted_ms IS NULL",
+    [READER_EMBEDDER] = "SELECT m.value, l.value FROM meta m LEFT JOIN meta l "
+                        "ON l.name='embedder_lane' WHERE m.name='embedder'",
     [READER_HISTORY] = "SELECT seq, op, at_ms, session_id, reason FROM event INDEXED BY "
                        "event_memory WHERE memory_id=?1 AND state IS NOT NULL "
                        "ORDER BY seq DESC LIMIT ?2",
@@ -55,6 +69,14 @@ static const char *const statement_texts[READER_STATEMENTS] = {
     [READER_LANE_OLDEST] = "SELECT e.at_ms FROM memory m INDEXED BY memory_touched JOIN event e "
                            "ON e.seq=m.touched_seq WHERE m.touched_seq>?1 "
                            "ORDER BY m.touched_seq LIMIT 1",
+    /* Of the first ?2 rows above the cursor: a bound on the work, not on the count. */
+    [READER_EMBED_ABOVE] =
+        "SELECT count(*) FROM (SELECT deleted_ms, embedding_model FROM memory INDEXED BY "
+        "memory_touched WHERE touched_seq>?1 ORDER BY touched_seq LIMIT ?2) m WHERE " NEEDS_VECTOR,
+    [READER_EMBED_OLDEST] =
+        "SELECT e.at_ms FROM (SELECT touched_seq, deleted_ms, embedding_model FROM memory INDEXED "
+        "BY memory_touched WHERE touched_seq>?1 ORDER BY touched_seq LIMIT ?2) m "
+        "CROSS JOIN event e ON e.seq=m.touched_seq WHERE " NEEDS_VECTOR " LIMIT 1",
     [READER_LANE_WAITING] =
         "SELECT count(*) FROM (SELECT 1 FROM deferred d CROSS JOIN memory m ON m.id=d.memory_id "
         "WHERE d.lane=?1 AND d.dead=0 AND m.touched_seq<=?2 LIMIT ?3)",
@@ -62,18 +84,31 @@ static const char *const statement_texts[READER_STATEMENTS] = {
     [READER_DELIVERY] = "SELECT l.cursor, m.touched_seq, d.dead FROM memory m "
                         "LEFT JOIN lane l ON l.name=?1 "
                         "LEFT JOIN deferred d ON d.lane=?1 AND d.memory_id=m.id WHERE m.id=?2",
-    [READER_BATCH_AFTER] = "SELECT m.id, e.state, m.touched_seq, d.attempts, d.dead "
+    [READER_BATCH_AFTER] = "SELECT m.id, e.state, m.touched_seq, d.attempts, d.dead, "
+                           "m.vector_seq, m.embedding_model "
                            "FROM memory m INDEXED BY memory_touched "
                            "CROSS JOIN event e ON e.seq=m.version "
                            "LEFT JOIN deferred d ON d.lane=?1 AND d.memory_id=m.id "
                            "WHERE m.touched_seq>?2 ORDER BY m.touched_seq LIMIT ?3",
-    [READER_BATCH_DUE] = "SELECT m.id, e.state, 0, d.attempts, 0 "
+    [READER_BATCH_DUE] = "SELECT m.id, e.state, 0, d.attempts, 0, m.vector_seq, m.embedding_model "
                          "FROM deferred d INDEXED BY deferred_due "
                          "CROSS JOIN memory m ON m.id=d.memory_id "
                          "CROSS JOIN event e ON e.seq=m.version "
                          "WHERE d.lane=?1 AND d.dead=0 AND d.due_ms<=?2 "
                          "ORDER BY d.due_ms LIMIT ?3",
     [READER_PLAN_ALERT] = "SELECT rule, session_id, from_seq, to_seq FROM alert WHERE id=?1",
+    /* A row without a state needs no vector, and cost nothing but itself. */
+    [READER_EMBED_AFTER] =
+        "SELECT m.id, e.state, m.touched_seq, d.attempts, d.dead, 0, NULL, m.content_hash, 1 "
+        "FROM memory m INDEXED BY memory_touched "
+        "LEFT JOIN event e ON e.seq=iif(" NEEDS_VECTOR ", m.version, NULL) "
+        "LEFT JOIN deferred d ON d.lane=?1 AND d.memory_id=iif(e.seq IS NULL, NULL, m.id) "
+        "WHERE m.touched_seq>?2 ORDER BY m.touched_seq LIMIT ?3",
+    [READER_EMBED_DUE] =
+        "SELECT m.id, e.state, 0, d.attempts, 0, 0, NULL, m.content_hash, " NEEDS_VECTOR
+        " FROM deferred d INDEXED BY deferred_due CROSS JOIN memory m ON m.id=d.memory_id "
+        "CROSS JOIN event e ON e.seq=m.version "
+        "WHERE d.lane=?1 AND d.dead=0 AND d.due_ms<=?2 ORDER BY d.due_ms LIMIT ?3",
     [READER_PLAN_AT] = "SELECT state FROM event INDEXED BY event_memory WHERE memory_id=?1 "
                        "AND at_ms<=?2 AND state IS NOT NULL ORDER BY seq DESC LIMIT 1",
     [READER_PLAN_TIME] = "SELECT at_ms FROM event WHERE seq=?1",
@@ -147,6 +182,7 @@ struct reader *reader_close(struct reader *reader)
 
 int reader_begin(struct reader *reader, struct error *err)
 {
+    reader->embedder.is_known = false;
     return sql_run(&reader->sql, reader->statements[READER_BEGIN], err);
 }
 
@@ -174,7 +210,7 @@ int reader_damaged(struct reader *reader, struct error *err, const char *id, siz
 
 /* ---- get ---- */
 
-static int pack_row(struct reader *reader, sqlite3_stmt *row, const char *id,
+static int pack_row(struct reader *reader, sqlite3_stmt *row, const char *id, bool is_current,
                     msgpack_sbuffer *ret_result, struct error *err)
 {
     struct event_text name = {.data = id, .size = strlen(id)};
@@ -184,6 +220,11 @@ static int pack_row(struct reader *reader, sqlite3_stmt *row, const char *id,
                                 &state);
     if (r < 0) {
         return reader_damaged(reader, err, name.data, name.size);
+    }
+    r = is_current ? reader_show_current(reader, row, 1, &state, err)
+                   : reader_show_version(reader, &name, &state, err);
+    if (r != 0) {
+        return r;
     }
     return reader_pack_memory(reader, &name, &state, true, ret_result, err);
 }
@@ -211,7 +252,8 @@ static int get(struct reader *reader, const char *id, uint64_t version, msgpack_
     if (r != 0) {
         return r;
     }
-    return row ? pack_row(reader, find, id, ret_result, err) : not_found(id, version, err);
+    return row ? pack_row(reader, find, id, version == 0, ret_result, err)
+               : not_found(id, version, err);
 }
 
 int reader_get(struct reader *reader, const char *id, uint64_t version, msgpack_sbuffer *ret_result,
@@ -315,7 +357,7 @@ static int count_open_alerts(struct reader *reader, struct reader_counts *ret, s
     return r;
 }
 
-int reader_counts(struct reader *reader, struct reader_counts *ret, struct error *err)
+int reader_read_counts(struct reader *reader, struct reader_counts *ret, struct error *err)
 {
     sqlite3_stmt *count = reader->statements[READER_COUNTS];
     bool row;
@@ -330,5 +372,29 @@ int reader_counts(struct reader *reader, struct reader_counts *ret, struct error
         ret->embeddings = sql_column_uint(count, 4);
     }
     sql_reset(count);
-    return r == 0 ? count_open_alerts(reader, ret, err) : r;
+    return r;
+}
+
+static int count_all(struct reader *reader, struct reader_counts *ret, struct error *err)
+{
+    const struct reader_embedder *embedder;
+    int r = reader_read_counts(reader, ret, err);
+
+    if (r == 0) {
+        r = count_open_alerts(reader, ret, err);
+    }
+    if (r == 0) {
+        r = reader_find_embedder(reader, &embedder, err);
+    }
+    if (r == 0 && embedder->model[0] != '\0') {
+        r = reader_lane_pending(reader, embedder->lane, &ret->embeddings_pending, err);
+    }
+    return r;
+}
+
+int reader_counts(struct reader *reader, struct reader_counts *ret, struct error *err)
+{
+    int r = reader_begin(reader, err);
+
+    return r == 0 ? reader_end(reader, count_all(reader, ret, err), err) : r;
 }

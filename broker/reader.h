@@ -8,6 +8,7 @@
 #ifndef MEMFERRY_READER_H
 #define MEMFERRY_READER_H
 
+#include "broker/event_embed.h"
 #include "broker/store_kind.h"
 #include "broker/util/error.h"
 
@@ -72,7 +73,8 @@ int reader_alert_list(struct reader *reader, const struct reader_alert_filter *f
 
 struct reader_counts {
     uint64_t memories, deleted, events, embeddings;
-    uint64_t alerts_open; /* not acked */
+    uint64_t alerts_open;        /* not acked */
+    uint64_t embeddings_pending; /* of memories, as struct reader_lane's; 0 without an embedder */
     uint64_t applied_seq;
 };
 int reader_counts(struct reader *reader, struct reader_counts *ret, struct error *err);
@@ -84,7 +86,9 @@ struct reader_lane {
     enum lane_kind kind;
     uint64_t cursor, delivered;
     uint64_t deferred, dead;
-    uint64_t pending; /* memories above the cursor, plus deferred; counted to 1,000,000 at most */
+    /* Memories above the cursor, plus deferred. Of an embedder's lane: those that need a vector. No
+     * more than 1,000,000 are looked at. */
+    uint64_t pending;
     int64_t oldest_pending_ms; /* wall clock of the oldest of them; 0: none */
 };
 int reader_lane(struct reader *reader, const char *lane, struct reader_lane *ret,
@@ -109,6 +113,9 @@ struct reader_batch_item {
     uint64_t seq;       /* the event that brought it here; 0: it was deferred */
     uint32_t attempts;  /* made before, 0 when it was not deferred */
     bool dead;          /* it is a dead letter of this lane at the moment (only above the cursor) */
+    /* to an embedder: */
+    uint8_t content_hash[CONTENT_HASH_SIZE];
+    bool satisfied; /* it was deferred, and needs no vector (any more): only its row is to go */
 };
 const struct memferry_memory *reader_batch_memories(const struct reader_batch *batch);
 const struct reader_batch_item *reader_batch_items(const struct reader_batch *batch);
@@ -128,6 +135,15 @@ int reader_batch_after(struct reader *reader, const char *lane, uint64_t cursor,
 int reader_batch_due(struct reader *reader, const char *lane, int64_t now_ms, size_t max,
                      size_t max_bytes, struct reader_batch **ret, int64_t *ret_next_due_ms,
                      struct error *err);
+
+/* The same for an embedder of this model: memories that live and have no vector, or one of another
+ * model. They carry no embedding. Those above the cursor that need none are passed over. */
+int reader_batch_embed(struct reader *reader, const char *lane, uint64_t cursor, const char *model,
+                       size_t max, size_t max_bytes, struct reader_batch **ret, struct error *err);
+/* Those that need none are there too, as satisfied. */
+int reader_batch_embed_due(struct reader *reader, const char *lane, int64_t now_ms,
+                           const char *model, size_t max, size_t max_bytes,
+                           struct reader_batch **ret, int64_t *ret_next_due_ms, struct error *err);
 
 /* Alerts to deliver, as batches of memories are: the oldest first, in an arena of their own. In the
  * lane's rows an alert stands under its id. An acked one is delivered too: it was raised. */

@@ -1,20 +1,18 @@
 /*
- * reader_batch.c - the memories that a lane delivers next.
+ * reader_batch.c - a batch of memories, filled from the rows of a scan.
  *
- * Happy path: one statement walks the index of touched_seq above the cursor, which holds each
- * memory once, at its newest event, so there is nothing stale to pass over. Each is loaded into the
- * batch's arena; the read transaction ends before the plugin is called.
+ * The rows' columns: id, state, seq, attempts, dead, vector_seq, embedding_model; and to an
+ * embedder content_hash, and whether it needs a vector (a row without a state needs none, and is
+ * passed over). Each memory is loaded into the batch's arena; the read transaction ends before the
+ * plugin is called.
  */
+#include "broker/reader_batch.h"
 #include "broker/reader_internal.h"
 #include "broker/reader_load.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Rows that one call looks at, however many the caller would take. */
-#define BATCH_LOOK_MAX 10000
 
 struct batch_entry {
     struct memferry_memory memory;
@@ -49,6 +47,20 @@ size_t reader_batch_count(const struct reader_batch *batch)
 uint64_t reader_batch_cursor(const struct reader_batch *batch)
 {
     return batch->cursor;
+}
+
+/* ---- new, free ---- */
+
+struct reader_batch *reader_batch_new(uint64_t cursor, struct error *err)
+{
+    struct reader_batch *batch = calloc(1, sizeof *batch);
+
+    if (batch == NULL) {
+        error_set(err, -ENOMEM, "out of memory while reading a batch");
+        return NULL;
+    }
+    batch->cursor = cursor;
+    return batch;
 }
 
 struct reader_batch *reader_batch_free(struct reader_batch *batch)
@@ -92,25 +104,43 @@ static int load_vector(struct reader *reader, struct reader_batch *batch, uint64
     return r;
 }
 
-/* The row's columns: id, state, seq, attempts, dead. */
-static int load_row(struct reader *reader, sqlite3_stmt *row, struct reader_batch *batch,
-                    struct error *err)
+/* To an embedder: content_hash, whether it needs a vector. */
+static void load_need(sqlite3_stmt *row, struct reader_batch_item *item)
 {
+    if (sqlite3_column_bytes(row, 7) == CONTENT_HASH_SIZE) {
+        memcpy(item->content_hash, sqlite3_column_blob(row, 7), CONTENT_HASH_SIZE);
+    }
+    item->satisfied = sqlite3_column_int(row, 8) == 0;
+}
+
+static int load_state(struct reader *reader, sqlite3_stmt *row, const struct event_text *id,
+                      struct reader_batch *batch, struct memferry_memory *memory, struct error *err)
+{
+    struct memory_state state;
+
+    int r = memory_state_decode(sqlite3_column_blob(row, 1), (size_t)sqlite3_column_bytes(row, 1),
+                                &state);
+    if (r == 0) {
+        r = reader_show_current(reader, row, 5, &state, err);
+    }
+    if (r == 0) {
+        r = reader_load_memory(&batch->arena, id, &state, memory);
+    }
+    return r == 0 ? load_vector(reader, batch, state.vector_seq, memory, err) : r;
+}
+
+static int load_row(struct reader *reader, const struct batch_scan *scan,
+                    struct reader_batch *batch, struct error *err)
+{
+    sqlite3_stmt *row = scan->rows;
     struct event_text id = reader_column_text(row, 0);
     size_t size = (size_t)sqlite3_column_bytes(row, 1);
     struct batch_entry *entry = new_entry(batch);
-    struct memory_state state;
 
     if (entry == NULL) {
         return error_set(err, -ENOMEM, "out of memory while reading a batch");
     }
-    int r = memory_state_decode(sqlite3_column_blob(row, 1), size, &state);
-    if (r == 0) {
-        r = reader_load_memory(&batch->arena, &id, &state, &entry->memory);
-    }
-    if (r == 0) {
-        r = load_vector(reader, batch, state.vector_seq, &entry->memory, err);
-    }
+    int r = load_state(reader, row, &id, batch, &entry->memory, err);
     if (r == -EBADMSG) {
         return reader_damaged(reader, err, id.data, id.size);
     }
@@ -123,25 +153,34 @@ static int load_row(struct reader *reader, sqlite3_stmt *row, struct reader_batc
                                              .seq = sql_column_uint(row, 2),
                                              .attempts = (uint32_t)sqlite3_column_int64(row, 3),
                                              .dead = sqlite3_column_int(row, 4) != 0};
+    if (scan->embeds) {
+        load_need(row, &entry->item);
+    }
     batch->bytes += size;
     batch->count++;
     return 0;
 }
 
-static int fill(struct reader *reader, sqlite3_stmt *scan, struct reader_batch *batch, size_t max,
-                size_t max_bytes, struct error *err)
+static bool is_passed_over(const struct batch_scan *scan)
+{
+    return scan->embeds && sqlite3_column_type(scan->rows, 1) == SQLITE_NULL;
+}
+
+static int fill(struct reader *reader, const struct batch_scan *scan, struct reader_batch *batch,
+                struct error *err)
 {
     bool row;
     int r = 0;
 
-    while (r == 0 && batch->count < max && (batch->count == 0 || batch->bytes < max_bytes)) {
-        r = sql_step(&reader->sql, scan, &row, err);
+    while (r == 0 && batch->count < scan->max &&
+           (batch->count == 0 || batch->bytes < scan->max_bytes)) {
+        r = sql_step(&reader->sql, scan->rows, &row, err);
         if (r != 0 || !row) {
             return r;
         }
-        uint64_t seq = sql_column_uint(scan, 2);
-        r = load_row(reader, scan, batch, err);
-        if (batch->count > 1 && batch->bytes > max_bytes) {
+        uint64_t seq = sql_column_uint(scan->rows, 2);
+        r = is_passed_over(scan) ? 0 : load_row(reader, scan, batch, err);
+        if (batch->count > 1 && batch->bytes > scan->max_bytes) {
             batch->count--; /* it does not fit: the next batch begins with it */
             return r;
         }
@@ -179,82 +218,10 @@ static int finish(struct reader_batch *batch, struct error *err)
     return 0;
 }
 
-static int read_batch(struct reader *reader, sqlite3_stmt *scan, struct reader_batch *batch,
-                      size_t max, size_t max_bytes, struct error *err)
+int reader_batch_fill(struct reader *reader, const struct batch_scan *scan,
+                      struct reader_batch *batch, struct error *err)
 {
-    size_t limit = max < BATCH_LOOK_MAX ? max : BATCH_LOOK_MAX;
-
-    sql_bind_uint(scan, 3, limit);
-    int r = fill(reader, scan, batch, limit, max_bytes, err);
+    sql_bind_uint(scan->rows, 3, scan->look_max);
+    int r = fill(reader, scan, batch, err);
     return r == 0 ? finish(batch, err) : r;
-}
-
-int reader_batch_after(struct reader *reader, const char *lane, uint64_t cursor, size_t max,
-                       size_t max_bytes, struct reader_batch **ret, struct error *err)
-{
-    sqlite3_stmt *scan = reader->statements[READER_BATCH_AFTER];
-    struct reader_batch *batch = calloc(1, sizeof *batch);
-
-    assert(max > 0);
-    *ret = NULL;
-    if (batch == NULL) {
-        return error_set(err, -ENOMEM, "out of memory while reading a batch");
-    }
-    batch->cursor = cursor;
-    int r = reader_begin(reader, err);
-    if (r == 0) {
-        sql_bind_text(scan, 1, lane, strlen(lane));
-        sql_bind_uint(scan, 2, cursor);
-        r = reader_end(reader, read_batch(reader, scan, batch, max, max_bytes, err), err);
-    }
-    *ret = r == 0 ? batch : reader_batch_free(batch);
-    return r;
-}
-
-int reader_find_next_due(struct reader *reader, const char *lane, int64_t now_ms,
-                         int64_t *ret_next_due_ms, struct error *err)
-{
-    sqlite3_stmt *find = reader->statements[READER_NEXT_DUE];
-    bool row;
-
-    sql_bind_text(find, 1, lane, strlen(lane));
-    sql_bind_int(find, 2, now_ms);
-    int r = sql_step(&reader->sql, find, &row, err);
-    *ret_next_due_ms = r == 0 && row ? sqlite3_column_int64(find, 0) : 0;
-    sql_reset(find);
-    return r;
-}
-
-static int read_due(struct reader *reader, const char *lane, int64_t now_ms, size_t max,
-                    size_t max_bytes, struct reader_batch *batch, int64_t *ret_next_due_ms,
-                    struct error *err)
-{
-    sqlite3_stmt *scan = reader->statements[READER_BATCH_DUE];
-
-    sql_bind_text(scan, 1, lane, strlen(lane));
-    sql_bind_int(scan, 2, now_ms);
-    int r = read_batch(reader, scan, batch, max, max_bytes, err);
-    return r == 0 ? reader_find_next_due(reader, lane, now_ms, ret_next_due_ms, err) : r;
-}
-
-int reader_batch_due(struct reader *reader, const char *lane, int64_t now_ms, size_t max,
-                     size_t max_bytes, struct reader_batch **ret, int64_t *ret_next_due_ms,
-                     struct error *err)
-{
-    struct reader_batch *batch = calloc(1, sizeof *batch);
-
-    assert(max > 0);
-    *ret = NULL;
-    *ret_next_due_ms = 0;
-    if (batch == NULL) {
-        return error_set(err, -ENOMEM, "out of memory while reading a batch");
-    }
-    int r = reader_begin(reader, err);
-    if (r == 0) {
-        r = reader_end(reader,
-                       read_due(reader, lane, now_ms, max, max_bytes, batch, ret_next_due_ms, err),
-                       err);
-    }
-    *ret = r == 0 ? batch : reader_batch_free(batch);
-    return r;
 }

@@ -5,6 +5,7 @@
 #include "broker/memory_state.h"
 #include "broker/reader.h"
 #include "broker/sql.h"
+#include "broker/store_hash.h"
 
 enum reader_statement {
     READER_BEGIN,
@@ -12,6 +13,9 @@ enum reader_statement {
     READER_CURRENT,
     READER_VERSION,
     READER_VECTOR,
+    READER_EMBEDDED,
+    READER_AWAITED,
+    READER_EMBEDDER,
     READER_HISTORY,
     READER_COUNTS,
     READER_LIST_ALL, /* the four list statements have the same columns */
@@ -24,11 +28,15 @@ enum reader_statement {
     READER_LANE_ROWS,
     READER_LANE_ABOVE,
     READER_LANE_OLDEST,
+    READER_EMBED_ABOVE,
+    READER_EMBED_OLDEST,
     READER_LANE_WAITING,
     READER_LANE_NAMES,
     READER_DELIVERY,
     READER_BATCH_AFTER,
     READER_BATCH_DUE,
+    READER_EMBED_AFTER,
+    READER_EMBED_DUE,
     READER_NEXT_DUE,
     READER_ALERT_LIST,
     READER_ALERT_LIST_OPEN,
@@ -47,10 +55,18 @@ enum reader_statement {
     READER_STATEMENTS /* how many */
 };
 
+/* Which embedder is configured, as of the transaction. */
+struct reader_embedder {
+    bool is_known; /* was looked up */
+    char model[EMBEDDING_MODEL_MAX + 1];
+    char lane[65]; /* both empty: there is none */
+};
+
 struct reader {
     struct sql sql;
     sqlite3_stmt *statements[READER_STATEMENTS];
     msgpack_sbuffer body; /* of a list, before its length is known */
+    struct reader_embedder embedder;
 };
 
 /* Every call reads in one transaction of its own, so that it sees one commit. */
@@ -58,13 +74,35 @@ int reader_begin(struct reader *reader, struct error *err);
 /* Ends it; gives back r, or why ending failed. */
 int reader_end(struct reader *reader, int r, struct error *err);
 
+/* Within a transaction: what the store holds, without what is open or pending. */
+int reader_read_counts(struct reader *reader, struct reader_counts *ret, struct error *err);
+
 int reader_damaged(struct reader *reader, struct error *err, const char *id, size_t id_size);
+
+/* ---- reader_embedding.c: a stored state names a caller's vector only. Within a transaction these
+ * make it tell what a memory shows: vector_seq, embedding_model, embedding_state. What they set is
+ * borrowed from the row, or until the next call. ---- */
+
+/* Of a memory as it is now: `row` stands on it, with memory's vector_seq and embedding_model in
+ * `column` and the next. */
+int reader_show_current(struct reader *reader, sqlite3_stmt *row, int column,
+                        struct memory_state *state, struct error *err);
+/* Of any version of a memory. */
+int reader_show_version(struct reader *reader, const struct event_text *id,
+                        struct memory_state *state, struct error *err);
+/* Good until the transaction ends. */
+int reader_find_embedder(struct reader *reader, const struct reader_embedder **ret,
+                         struct error *err);
+
+/* reader_lane.c, within a transaction: struct reader_lane's pending. */
+int reader_lane_pending(struct reader *reader, const char *lane, uint64_t *ret, struct error *err);
 
 /* Within a transaction: READER_VECTOR stands on the row while *ret_size > 0; sql_reset it. */
 int reader_find_vector(struct reader *reader, uint64_t vector_seq, const void **ret_data,
                        size_t *ret_size, struct error *err);
 
-/* Appends a memory as a map by protocol.md's names. */
+/* Appends a memory as a map by protocol.md's names. The state is one that reader_show_… has been
+ * given. */
 int reader_pack_memory(struct reader *reader, const struct event_text *id,
                        const struct memory_state *state, bool with_embedding, msgpack_sbuffer *out,
                        struct error *err);
@@ -81,7 +119,7 @@ bool reader_parse_number(const char *text, size_t size, uint64_t *ret);
 int reader_pack_page(struct reader *reader, const char *name, uint32_t count, const char *next,
                      msgpack_sbuffer *ret_result, struct error *err);
 
-/* ---- batches: reader_batch.c ---- */
+/* ---- batches: reader_batch_scan.c ---- */
 
 /* Within a transaction: when the first deferred row of the lane is due after now_ms; 0: none. */
 int reader_find_next_due(struct reader *reader, const char *lane, int64_t now_ms,
@@ -90,7 +128,7 @@ int reader_find_next_due(struct reader *reader, const char *lane, int64_t now_ms
 /* ---- scans: reader_list.c ---- */
 
 /* Memories by falling version below `before`, by the index that suits the filter. Columns: version,
- * updated_ms, deleted_ms, kind, session_id, id. */
+ * updated_ms, deleted_ms, kind, session_id, id, vector_seq, embedding_model. */
 sqlite3_stmt *reader_scan_begin(struct reader *reader, const struct reader_filter *filter,
                                 uint64_t before);
 /* Whether such a row passes what is left of the filter. */

@@ -8,6 +8,24 @@
 /* Counting stops here: more than that is "a lot" to everybody. */
 #define PENDING_COUNT_MAX 1000000
 
+/* How a lane stands, and what it would need to know of itself for that. */
+struct standing {
+    struct reader_lane *lane;
+    const char *model; /* of an embedder's lane; NULL: a sink's */
+};
+
+static int find_model(struct reader *reader, const char *lane, struct standing *standing,
+                      struct error *err)
+{
+    const struct reader_embedder *embedder;
+    int r = reader_find_embedder(reader, &embedder, err);
+
+    if (r == 0 && strcmp(embedder->lane, lane) == 0) {
+        standing->model = embedder->model;
+    }
+    return r;
+}
+
 static int read_row(struct reader *reader, const char *lane, struct reader_lane *ret,
                     struct error *err)
 {
@@ -42,12 +60,28 @@ static int read_deferred(struct reader *reader, const char *lane, struct reader_
     return r;
 }
 
-static int count_above(struct reader *reader, struct reader_lane *ret, struct error *err)
+/* The statement for what waits above the cursor: an embedder's lane has one of its own, with the
+ * model. */
+static sqlite3_stmt *above(struct reader *reader, const struct standing *standing,
+                           enum reader_statement sink, enum reader_statement embedder)
 {
-    sqlite3_stmt *count = reader->statements[READER_LANE_ABOVE];
+    const char *model = standing->model;
+    sqlite3_stmt *statement = reader->statements[model != NULL ? embedder : sink];
+
+    sql_bind_uint(statement, 1, standing->lane->cursor);
+    if (model != NULL) {
+        sql_bind_uint(statement, 2, PENDING_COUNT_MAX);
+        sql_bind_text(statement, 4, model, strlen(model));
+    }
+    return statement;
+}
+
+static int count_above(struct reader *reader, const struct standing *standing, struct error *err)
+{
+    sqlite3_stmt *count = above(reader, standing, READER_LANE_ABOVE, READER_EMBED_ABOVE);
+    struct reader_lane *ret = standing->lane;
     bool row;
 
-    sql_bind_uint(count, 1, ret->cursor);
     sql_bind_uint(count, 2, PENDING_COUNT_MAX);
     int r = sql_step(&reader->sql, count, &row, err);
     if (r == 0 && row) {
@@ -83,12 +117,12 @@ static int count_waiting(struct reader *reader, const char *lane, struct reader_
     return r;
 }
 
-static int find_oldest(struct reader *reader, struct reader_lane *ret, struct error *err)
+static int find_oldest(struct reader *reader, const struct standing *standing, struct error *err)
 {
-    sqlite3_stmt *find = reader->statements[READER_LANE_OLDEST];
+    sqlite3_stmt *find = above(reader, standing, READER_LANE_OLDEST, READER_EMBED_OLDEST);
+    struct reader_lane *ret = standing->lane;
     bool row;
 
-    sql_bind_uint(find, 1, ret->cursor);
     int r = sql_step(&reader->sql, find, &row, err);
     if (r == 0 && row) {
         int64_t at_ms = sqlite3_column_int64(find, 0);
@@ -100,21 +134,41 @@ static int find_oldest(struct reader *reader, struct reader_lane *ret, struct er
     return r;
 }
 
-static int read_lane(struct reader *reader, const char *lane, struct reader_lane *ret,
-                     struct error *err)
+static int read_standing(struct reader *reader, const char *lane, struct standing *standing,
+                         struct error *err)
 {
-    int r = read_row(reader, lane, ret, err);
+    struct reader_lane *ret = standing->lane;
+    int r = find_model(reader, lane, standing, err);
 
+    if (r == 0) {
+        r = read_row(reader, lane, ret, err);
+    }
     if (r == 0) {
         r = read_deferred(reader, lane, ret, err);
     }
     if (r == 0) {
-        r = count_above(reader, ret, err);
+        r = count_above(reader, standing, err);
     }
-    if (r == 0) {
-        r = count_waiting(reader, lane, ret, err);
-    }
-    return r == 0 ? find_oldest(reader, ret, err) : r;
+    return r == 0 ? count_waiting(reader, lane, ret, err) : r;
+}
+
+static int read_lane(struct reader *reader, const char *lane, struct reader_lane *ret,
+                     struct error *err)
+{
+    struct standing standing = {.lane = ret};
+    int r = read_standing(reader, lane, &standing, err);
+
+    return r == 0 ? find_oldest(reader, &standing, err) : r;
+}
+
+int reader_lane_pending(struct reader *reader, const char *lane, uint64_t *ret, struct error *err)
+{
+    struct reader_lane found = {0};
+    struct standing standing = {.lane = &found};
+    int r = read_standing(reader, lane, &standing, err);
+
+    *ret = found.pending;
+    return r;
 }
 
 int reader_lane(struct reader *reader, const char *lane, struct reader_lane *ret, struct error *err)

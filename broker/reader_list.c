@@ -131,7 +131,10 @@ static int add_memory(struct reader *reader, sqlite3_stmt *row, const struct pag
                                       (size_t)sqlite3_column_bytes(find, 0), &state) < 0) {
         return reader_damaged(reader, err, id.data, id.size);
     }
-    r = reader_pack_memory(reader, &id, &state, page->filter->embedding, &reader->body, err);
+    r = reader_show_current(reader, row, 6, &state, err);
+    if (r == 0) {
+        r = reader_pack_memory(reader, &id, &state, page->filter->embedding, &reader->body, err);
+    }
     sql_reset(find);
     return r;
 }

@@ -251,7 +251,7 @@ static int begin_page(struct planner *planner, struct error *err)
                    ? 0
                    : error_set(err, READER_E_CURSOR, "`after` is no place in this plan");
     }
-    int r = reader_counts(planner->reader, &counts, err);
+    int r = reader_read_counts(planner->reader, &counts, err);
     planner->upto_seq = counts.applied_seq;
     planner->place = planner->request.by == PLAN_BY_TIME ? counts.applied_seq + 1 : 0;
     return r;

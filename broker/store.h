@@ -38,7 +38,9 @@ enum store_outcome {
 /* What an event did to the store. */
 enum apply_outcome {
     APPLY_CHANGED = 1,
-    APPLY_DUPLICATE, /* a repeat of an event_id, or a delete of what is deleted: nothing changed */
+    /* A repeat of an event_id, a delete of what is deleted, a vector that comes too late: nothing
+     * changed. */
+    APPLY_DUPLICATE,
     APPLY_NOT_FOUND, /* refused: delete of what never was, put without content of what never was */
     APPLY_CONFLICT   /* refused: expected_version differs */
 };
@@ -46,7 +48,9 @@ enum apply_outcome {
 struct apply_result {
     enum apply_outcome outcome;
     uint64_t seq; /* of the change this answers: the event's own, or the first one's of a repeat */
-    uint64_t version; /* of the memory now; 0: there is none. An ack of all: how many alerts */
+    /* Of the memory now; 0: there is none. An embed leaves it as it is. An ack of all: how many
+     * alerts. */
+    uint64_t version;
 };
 
 struct store_options {
@@ -129,6 +133,12 @@ int store_lane_ensure(struct store *store, const char *lane, enum lane_kind kind
 int store_lane_progress(struct store *store, const char *lane, uint64_t cursor,
                         const struct lane_row *rows, size_t row_count, uint64_t delivered,
                         struct error *err);
+/* The lane begins anew at 0. Only while it reads nothing: what it moves comes on top. */
+int store_lane_rewind(struct store *store, const char *lane, struct error *err);
+/* Which model the configured embedder has, and its lane; model NULL: there is none. When the model
+ * is another one its lane is rewound (*ret_changed), and comes by every memory again. */
+int store_set_embedder(struct store *store, const char *lane, const char *model, bool *ret_changed,
+                       struct error *err);
 /* This and what follows was asked for by somebody: its commit is synced. */
 int store_lane_set_paused(struct store *store, const char *lane, bool paused, struct error *err);
 /* Removes cursor, deferred and dead of a lane. *ret_found false: no such lane. */

@@ -24,6 +24,18 @@ int store_refuse_event(const struct store_event *apply, struct error *err, const
 
 /* ---- what is there ---- */
 
+static void keep_old_vector(sqlite3_stmt *row, struct store_event *apply)
+{
+    const void *model = sqlite3_column_text(row, 5);
+    size_t size = (size_t)sqlite3_column_bytes(row, 5);
+
+    apply->vector_seq = sql_column_uint(row, 4);
+    if (apply->vector_seq != 0 && size <= sizeof apply->model_room) {
+        memcpy(apply->model_room, model, size);
+        apply->vector_model = (struct event_text){.data = apply->model_room, .size = size};
+    }
+}
+
 /* The state is copied out of SQLite: what is read of it is still used after the first write. */
 static int keep_old_state(struct store *store, sqlite3_stmt *row, struct store_event *apply)
 {
@@ -35,6 +47,7 @@ static int keep_old_state(struct store *store, sqlite3_stmt *row, struct store_e
         return -EBADMSG;
     }
     memcpy(apply->content_hash, sqlite3_column_blob(row, 2), HASH_SIZE);
+    keep_old_vector(row, apply);
     if (msgpack_sbuffer_write(&store->old_state, bytes, size) != 0) {
         return -ENOMEM;
     }
@@ -130,7 +143,7 @@ static int apply_put(struct store *store, struct store_event *apply, struct appl
         apply->state.created_ms = apply->record->at_ms;
     }
     apply->state.deleted_ms = 0;
-    r = store_write_vector(store, apply, &change, content_changed, err);
+    r = store_put_vector(store, apply, &change, content_changed, err);
     return r == 0 ? store_apply_changed(store, apply, result, err) : r;
 }
 
@@ -166,6 +179,8 @@ static int apply_op(struct store *store, struct store_event *apply, struct apply
         return apply_delete(store, apply, result, err);
     case EVENT_RESTORE:
         return store_apply_restore(store, apply, result, err);
+    case EVENT_EMBED:
+        return store_apply_embed(store, apply, result, err);
     default:
         return store_refuse_event(apply, err, "this memferry does not know how");
     }
@@ -203,6 +218,7 @@ static int apply_event(struct store *store, struct store_event *apply, struct ap
     case EVENT_PUT:
     case EVENT_DELETE:
     case EVENT_RESTORE:
+    case EVENT_EMBED:
         return apply_to_memory(store, apply, result, err);
     case EVENT_ALERT:
         return store_apply_alert(store, apply, result, err);

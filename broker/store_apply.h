@@ -2,11 +2,10 @@
 #ifndef MEMFERRY_STORE_APPLY_H
 #define MEMFERRY_STORE_APPLY_H
 
+#include "broker/store_hash.h"
 #include "broker/store_internal.h"
 
-/* XXH3-128: fast enough for every content, and nobody's proof of anything. Who could make two
- * contents collide is the owner of both. */
-#define HASH_SIZE 16
+#define HASH_SIZE CONTENT_HASH_SIZE /* of an event's key too */
 
 struct store_event {
     const struct journal_record *record;
@@ -19,6 +18,11 @@ struct store_event {
     struct unpack_slice old_tags;
     bool was_deleted;
     struct memory_state state;
+    /* Which vector the memory shows: the caller's that the state names, else an embedder's of its
+     * content. 0: none. */
+    uint64_t vector_seq;
+    struct event_text vector_model; /* data NULL: none */
+    char model_room[EMBEDDING_MODEL_MAX];
 };
 
 /* STORE_E_EVENT with a text that names the event. */
@@ -43,7 +47,6 @@ int store_apply_restore(struct store *store, struct store_event *apply, struct a
 
 /* ---- store_key.c: repeats ---- */
 
-void store_hash_content(const struct event_text *content, uint8_t ret_hash[HASH_SIZE]);
 /* Adds the event's key, or finds the first receipt of it: *ret_first_seq, 0 for what is new. One
  * statement for what is no repeat. */
 int store_key_claim(struct store *store, struct store_event *apply, uint64_t *ret_first_seq,
@@ -60,15 +63,34 @@ int store_apply_alert(struct store *store, struct store_event *apply, struct app
 int store_apply_alert_ack(struct store *store, struct store_event *apply,
                           struct apply_result *result, struct error *err);
 
+/* ---- store_vector.c: which vector a memory shows ---- */
+
+/* Keeps a vector under the event's seq, and shows it. An embedder's takes the place of an older one
+ * of the same content. Of another size than dims: STORE_E_EVENT. */
+int store_add_vector(struct store *store, struct store_event *apply, struct event_text model,
+                     struct unpack_slice vector, struct error *err);
+/* Shows what is there for the state as it is now, by content_hash: the vector that the state names,
+ * else an embedder's of this content, else none. For a state that comes from elsewhere. */
+int store_find_vector(struct store *store, struct store_event *apply, struct error *err);
+/* *ret_same: what the memory shows is this vector of this model. */
+int store_is_same_vector(struct store *store, const struct store_event *apply,
+                         struct event_text model, struct unpack_slice vector, bool *ret_same,
+                         struct error *err);
+/* Decides on the vector of a put's new state, and keeps a new one. */
+int store_put_vector(struct store *store, struct store_event *apply,
+                     const struct memory_change *change, bool content_changed, struct error *err);
+
+/* ---- store_embed.c ---- */
+
+/* Behind find_memory: an embedder's vector, if it is for the content as it is now. */
+int store_apply_embed(struct store *store, struct store_event *apply, struct apply_result *result,
+                      struct error *err);
+
 /* ---- store_write.c: the new state ---- */
 
 /* The event's row; `state` may be NULL. As sql_run. */
 int store_write_event(struct store *store, const struct store_event *apply, const void *state,
                       size_t size, struct error *err);
-
-/* Decides on the vector of the new state, and keeps a new one. */
-int store_write_vector(struct store *store, struct store_event *apply,
-                       const struct memory_change *change, bool content_changed, struct error *err);
 /* Completes the state from the record, and writes event, memory and tags. */
 int store_write_state(struct store *store, struct store_event *apply, struct error *err);
 

@@ -58,11 +58,6 @@ static void hash_request(struct store *store, const struct event *event,
     finish_hash(XXH3_128bits_digest(state), ret_hash);
 }
 
-void store_hash_content(const struct event_text *content, uint8_t ret_hash[HASH_SIZE])
-{
-    finish_hash(XXH3_128bits(content->data, content->size), ret_hash);
-}
-
 static int find_key(struct store *store, const struct store_event *apply, uint64_t *ret_seq,
                     struct error *err)
 {

@@ -49,6 +49,11 @@ int store_lane_ensure(struct store *store, const char *lane, enum lane_kind kind
                         lane, lane_kind_name(kind), NULL, err);
 }
 
+int store_lane_rewind(struct store *store, const char *lane, struct error *err)
+{
+    return run_for_lane(store, "UPDATE lane SET cursor=0 WHERE name=?1", lane, NULL, NULL, err);
+}
+
 /* ---- progress ---- */
 
 static int move_cursor(struct store *store, const char *lane, uint64_t cursor, uint64_t delivered,

@@ -32,7 +32,8 @@ static const char *const statement_texts[STORE_STATEMENTS] = {
     [STORE_UNDO] = "ROLLBACK TO part",
     [STORE_SET_APPLIED] = "UPDATE applied SET seq=?1, memories=?2, deleted=?3, events=?4, "
                           "embeddings=?5 WHERE id=1",
-    [STORE_FIND_MEMORY] = "SELECT m.rowid, m.version, m.content_hash, e.state FROM memory m "
+    [STORE_FIND_MEMORY] = "SELECT m.rowid, m.version, m.content_hash, e.state, m.vector_seq, "
+                          "m.embedding_model FROM memory m "
                           "LEFT JOIN event e ON e.seq=m.version WHERE m.id=?1",
     [STORE_FIND_VERSION] = "SELECT state FROM event WHERE seq=?1 AND memory_id=?2 "
                            "AND state IS NOT NULL",
@@ -40,11 +41,12 @@ static const char *const statement_texts[STORE_STATEMENTS] = {
                         "peer_pid, reason, state) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)",
     [STORE_ADD_MEMORY] =
         "INSERT INTO memory(version, touched_seq, created_ms, updated_ms, deleted_ms, kind, "
-        "session_id, content_hash, embedding_state, id) VALUES(?1,?1,?2,?3,?4,?5,?6,?7,?8,?9)",
+        "session_id, content_hash, vector_seq, embedding_model, id) "
+        "VALUES(?1,?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
     [STORE_UPDATE_MEMORY] =
         "UPDATE memory SET version=?1, touched_seq=?1, created_ms=?2, updated_ms=?3, "
-        "deleted_ms=?4, kind=?5, session_id=?6, content_hash=?7, embedding_state=?8 "
-        "WHERE rowid=?9",
+        "deleted_ms=?4, kind=?5, session_id=?6, content_hash=?7, vector_seq=?8, "
+        "embedding_model=?9 WHERE rowid=?10",
     [STORE_ADD_KEY] = "INSERT INTO event_key(key, seq) VALUES(?1,?2) ON CONFLICT DO NOTHING",
     [STORE_FIND_KEY] = "SELECT seq FROM event_key WHERE key=?1",
     [STORE_DROP_KEY] = "DELETE FROM event_key WHERE key=?1",
@@ -53,6 +55,13 @@ static const char *const statement_texts[STORE_STATEMENTS] = {
     [STORE_ADD_VECTOR] = "INSERT INTO embedding(seq, memory_id, content_hash, model, dims, vector)"
                          " VALUES(?1,?2,?3,?4,?5,?6)",
     [STORE_FIND_VECTOR] = "SELECT vector FROM embedding WHERE seq=?1",
+    [STORE_FIND_EMBEDDED] = "SELECT seq, model FROM embedding INDEXED BY embedding_memory "
+                            "WHERE memory_id=?1 AND content_hash=?2 AND model<>'caller' "
+                            "ORDER BY seq DESC LIMIT 1",
+    [STORE_DROP_EMBEDDED] = "DELETE FROM embedding INDEXED BY embedding_memory WHERE memory_id=?1 "
+                            "AND content_hash=?2 AND model<>'caller' AND seq<?3",
+    [STORE_SHOW_VECTOR] = "UPDATE memory SET vector_seq=?1, embedding_model=?2, touched_seq=?1 "
+                          "WHERE rowid=?3",
     [STORE_MOVE_CURSOR] = "UPDATE lane SET cursor=max(cursor, ?2), delivered=delivered+?3 "
                           "WHERE name=?1",
     [STORE_CLEAR_ROW] = "DELETE FROM deferred WHERE lane=?1 AND memory_id=?2",

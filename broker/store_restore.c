@@ -52,10 +52,13 @@ static int find_version(struct store *store, const struct store_event *apply, ui
     return 0;
 }
 
-static void take_state(struct store_event *apply, const struct memory_state *state)
+/* With the vector that it had, or an embedder's of its content that came later. */
+static int take_state(struct store *store, struct store_event *apply,
+                      const struct memory_state *state, struct error *err)
 {
     apply->state = *state;
     store_hash_content(&apply->state.content, apply->content_hash);
+    return store_find_vector(store, apply, err);
 }
 
 int store_apply_restore(struct store *store, struct store_event *apply, struct apply_result *result,
@@ -78,6 +81,6 @@ int store_apply_restore(struct store *store, struct store_event *apply, struct a
     if (memory_state_same(&apply->state, &state)) {
         return store_apply_nothing(store, apply, result, err);
     }
-    take_state(apply, &state);
-    return store_apply_changed(store, apply, result, err);
+    r = take_state(store, apply, &state, err);
+    return r == 0 ? store_apply_changed(store, apply, result, err) : r;
 }

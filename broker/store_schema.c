@@ -4,16 +4,18 @@
  * PRAGMA user_version counts the migrations that were run. They run in one transaction: a crash in
  * the middle leaves the old version whole. A migration that was released is never changed again.
  *
- * meta       origin of the journal, floats in an embedding
+ * meta       origin of the journal, floats in an embedding; the embedder's model and its lane
  * applied    one row: the seq that was applied last, and how much there is
  * event      what happened, each with the whole state after it; refused events and repeats are not
  *            here. rowid = seq, and an index of SQLite ends in the rowid, so event_memory orders by
  *            (memory_id, seq).
  * memory     where each stands now. version: seq of its last change, and of its state in event.
- *            touched_seq: seq of the last event that a sink must see.
+ *            touched_seq: seq of the last event that a sink must see. vector_seq: its row in
+ *            embedding, 0 without one, and embedding_model whose that is.
  * memory_tag tags of the current states; a row goes when its version is no longer current.
- * embedding  a vector under the seq of the event that brought it, which states name: two versions
- *            with the same content may have different vectors of a caller's own.
+ * embedding  a vector under the seq of the event that brought it. States name a caller's: two
+ *            versions with the same content may have different ones. Of embedders there is one for
+ *            each content that a memory had, the newest; no state names it.
  * alert      one row an alert. seq: of the event that raised or last updated it, which lanes look
  *            at; first_ms, at_ms: of the first and the last; sample_ids: a msgpack array; acked_by:
  *            the session that acked it, if one did; from_seq, to_seq: of the events it counts.
@@ -51,7 +53,7 @@ static const char *const migrations[] = {
     " attempts INTEGER NOT NULL, version INTEGER NOT NULL, reason TEXT, dead INTEGER NOT NULL,"
     " at_ms INTEGER NOT NULL, PRIMARY KEY(lane, memory_id)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX deferred_due ON deferred(lane, dead, due_ms);",
-    /* 2 */
+    /* 2: who has a vector had it from a caller, and the newest is the current one */
     "ALTER TABLE lane ADD COLUMN kind TEXT NOT NULL DEFAULT 'sink';"
     "CREATE INDEX event_session ON event(session_id) WHERE session_id IS NOT NULL;"
     "CREATE TABLE alert(id TEXT PRIMARY KEY NOT NULL, seq INTEGER NOT NULL, rule TEXT NOT NULL,"
@@ -60,7 +62,13 @@ static const char *const migrations[] = {
     " statement TEXT, summary TEXT, undo TEXT, acked_ms INTEGER, acked_by TEXT,"
     " from_seq INTEGER, to_seq INTEGER) STRICT;"
     "CREATE UNIQUE INDEX alert_seq ON alert(seq);"
-    "CREATE INDEX alert_open ON alert(seq) WHERE acked_ms IS NULL;",
+    "CREATE INDEX alert_open ON alert(seq) WHERE acked_ms IS NULL;"
+    "CREATE INDEX embedding_memory ON embedding(memory_id, content_hash);"
+    "ALTER TABLE memory ADD COLUMN vector_seq INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE memory ADD COLUMN embedding_model TEXT;"
+    "UPDATE memory SET embedding_model='caller', vector_seq=coalesce((SELECT max(seq) FROM"
+    " embedding WHERE memory_id=memory.id), 0) WHERE embedding_state='ready';"
+    "ALTER TABLE memory DROP COLUMN embedding_state;",
 };
 
 #define SCHEMA_VERSION ((int64_t)(sizeof migrations / sizeof migrations[0]))

@@ -9,6 +9,7 @@
 #include "broker/store_apply.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 struct verify {
@@ -90,13 +91,25 @@ static int check_vector(struct verify *verify, const struct memory_state *state,
     return r == 0 && !row ? damaged(verify, "a vector is missing of memory", id) : r;
 }
 
-/* seq, memory_id, state */
+/* Some events change no version: they have no state. */
+static bool is_without_state(sqlite3_stmt *row)
+{
+    struct event_text op = column_text(row, 3);
+
+    return same_text(op, (struct event_text){.data = "embed", .size = 5}) &&
+           sqlite3_column_type(row, 2) == SQLITE_NULL;
+}
+
+/* seq, memory_id, state, op */
 static int check_event(struct verify *verify, sqlite3_stmt *row)
 {
     struct event_text id = column_text(row, 1);
     struct memory_state state;
 
     verify->counted.events++;
+    if (is_without_state(row)) {
+        return 0;
+    }
     if (memory_state_decode(sqlite3_column_blob(row, 2), (size_t)sqlite3_column_bytes(row, 2),
                             &state) < 0) {
         return damaged(verify, "an event has no readable state of memory", &id);
@@ -107,7 +120,33 @@ static int check_event(struct verify *verify, sqlite3_stmt *row)
     return check_vector(verify, &state, &id);
 }
 
-/* id, version, deleted_ms, content_hash, memory_id and state of its event */
+/* memory_id, content_hash, model, dims, vector, dims of meta, no such memory */
+static int check_embedding(struct verify *verify, sqlite3_stmt *row)
+{
+    struct event_text id = column_text(row, 0), model = column_text(row, 2);
+    size_t dims = (size_t)sqlite3_column_int64(row, 3);
+    const uint8_t *vector = sqlite3_column_blob(row, 4);
+
+    verify->counted.embeddings++;
+    if (sqlite3_column_int(row, 6) != 0) {
+        return damaged(verify, "there is a vector of no memory:", &id);
+    }
+    if (sqlite3_column_bytes(row, 1) != HASH_SIZE || model.size == 0 ||
+        model.size > EMBEDDING_MODEL_MAX || dims != (size_t)sqlite3_column_int64(row, 5) ||
+        (size_t)sqlite3_column_bytes(row, 4) != dims * sizeof(float)) {
+        return damaged(verify, "a vector has another shape than it should, of memory", &id);
+    }
+    for (size_t i = 0; i < dims; i++) {
+        float number;
+        memcpy(&number, vector + i * sizeof number, sizeof number);
+        if (!isfinite(number)) {
+            return damaged(verify, "a vector is not of finite numbers, of memory", &id);
+        }
+    }
+    return 0;
+}
+
+/* id, version, deleted_ms, content_hash, memory_id and state of its event, vector_seq */
 static int check_memory(struct verify *verify, sqlite3_stmt *row)
 {
     struct event_text id = column_text(row, 0);
@@ -128,6 +167,9 @@ static int check_memory(struct verify *verify, sqlite3_stmt *row)
     if (sqlite3_column_bytes(row, 3) != HASH_SIZE ||
         memcmp(hash, sqlite3_column_blob(row, 3), HASH_SIZE) != 0) {
         return damaged(verify, "the content hash disagrees with memory", &id);
+    }
+    if (state.vector_seq != 0 && state.vector_seq != sql_column_uint(row, 6)) {
+        return damaged(verify, "another vector than the caller's is shown of memory", &id);
     }
     *(state.deleted_ms != 0 ? &verify->counted.deleted : &verify->counted.memories) += 1;
     return 0;
@@ -161,7 +203,8 @@ static int check_progress(struct verify *verify, sqlite3_stmt *row)
     verify->counted.seq = sql_column_uint(row, 0);
     if (verify->counted.memories != sql_column_uint(row, 1) ||
         verify->counted.deleted != sql_column_uint(row, 2) ||
-        verify->counted.events != sql_column_uint(row, 3)) {
+        verify->counted.events != sql_column_uint(row, 3) ||
+        verify->counted.embeddings != sql_column_uint(row, 4)) {
         return damaged(verify, "there are more or fewer memories than were counted", &none);
     }
     return 0;
@@ -189,6 +232,21 @@ static int found_lost_alert(struct verify *verify, sqlite3_stmt *row)
     return damaged(verify, "an event raised what is no longer there: alert", &id);
 }
 
+static int found_twice_embedded(struct verify *verify, sqlite3_stmt *row)
+{
+    struct event_text id = column_text(row, 0);
+
+    return damaged(verify, "there are two embedders' vectors of one content of memory", &id);
+}
+
+static int found_another_vector(struct verify *verify, sqlite3_stmt *row)
+{
+    struct event_text id = column_text(row, 0);
+
+    return damaged(verify, "a vector is shown that is not of this content and model, of memory",
+                   &id);
+}
+
 static int found_stray_tag(struct verify *verify, sqlite3_stmt *row)
 {
     struct event_text tag = column_text(row, 0);
@@ -198,6 +256,15 @@ static int found_stray_tag(struct verify *verify, sqlite3_stmt *row)
 
 /* ---- the whole ---- */
 
+/* What is shown is a row of this memory, content and model; nothing is shown only where no embedder
+ * made one. */
+#define SHOWS_ANOTHER_VECTOR                                                                       \
+    "SELECT m.id FROM memory m LEFT JOIN embedding e ON e.seq=m.vector_seq WHERE CASE "            \
+    "WHEN m.vector_seq=0 THEN m.embedding_model IS NOT NULL OR EXISTS(SELECT 1 FROM embedding x "  \
+    "WHERE x.memory_id=m.id AND x.content_hash=m.content_hash AND x.model<>'caller') "             \
+    "ELSE e.memory_id IS NOT m.id OR e.content_hash IS NOT m.content_hash "                        \
+    "OR e.model IS NOT m.embedding_model END"
+
 static int verify_all(struct verify *verify)
 {
     static const struct {
@@ -205,16 +272,24 @@ static int verify_all(struct verify *verify)
         verify_row_fn *check;
     } steps[] = {
         {"PRAGMA integrity_check(1)", check_integrity},
-        {"SELECT seq, memory_id, state FROM event WHERE memory_id IS NOT NULL", check_event},
-        {"SELECT m.id, m.version, m.deleted_ms, m.content_hash, e.memory_id, e.state "
-         "FROM memory m LEFT JOIN event e ON e.seq=m.version",
+        {"SELECT seq, memory_id, state, op FROM event WHERE memory_id IS NOT NULL", check_event},
+        {"SELECT m.id, m.version, m.deleted_ms, m.content_hash, e.memory_id, e.state, "
+         "m.vector_seq FROM memory m LEFT JOIN event e ON e.seq=m.version",
          check_memory},
         {"SELECT a.id, a.rule, a.count, e.state FROM alert a LEFT JOIN event e ON e.seq=a.seq "
          "AND e.op='alert' AND e.event_id=a.id",
          check_alert},
         {"SELECT event_id FROM event WHERE op='alert' AND event_id NOT IN (SELECT id FROM alert)",
          found_lost_alert},
-        {"SELECT seq, memories, deleted, events FROM applied", check_progress},
+        {"SELECT e.memory_id, e.content_hash, e.model, e.dims, e.vector, d.value, "
+         "m.id IS NULL FROM embedding e LEFT JOIN memory m ON m.id=e.memory_id "
+         "LEFT JOIN meta d ON d.name='dims'",
+         check_embedding},
+        {"SELECT memory_id FROM embedding WHERE model<>'caller' "
+         "GROUP BY memory_id, content_hash HAVING count(*)>1",
+         found_twice_embedded},
+        {SHOWS_ANOTHER_VECTOR, found_another_vector},
+        {"SELECT seq, memories, deleted, events, embeddings FROM applied", check_progress},
         {"SELECT seq FROM event WHERE seq>(SELECT seq FROM applied)", found_event_ahead},
         {"SELECT name FROM lane WHERE cursor>(SELECT seq FROM applied)", found_cursor_ahead},
         {"SELECT tag FROM memory_tag WHERE version NOT IN (SELECT version FROM memory)",

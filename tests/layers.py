@@ -14,7 +14,7 @@ LAYERS = [
     ("wire", ["client/wire/*"]),
     ("util", ["broker/util/*"]),
     ("config", ["broker/config*"]),
-    ("event", ["broker/event.*", "broker/unpack.*", "broker/alert.*"]),
+    ("event", ["broker/event.*", "broker/event_*", "broker/unpack.*", "broker/alert.*"]),
     ("journal", ["broker/segment*", "broker/journal*"]),
     ("store", ["broker/memory_state*", "broker/memory_merge*", "broker/sql.*", "broker/store*",
                "broker/arena.*", "broker/reader*", "broker/applier*", "broker/replay*"]),

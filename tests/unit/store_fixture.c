@@ -1,6 +1,9 @@
 /* store_fixture.c - see store_fixture.h. */
 #include "store_fixture.h"
 
+#include "broker/event_embed.h"
+#include "broker/store_hash.h"
+
 #include <assert.h>
 #include <jansson.h>
 #include <setjmp.h>
@@ -248,6 +251,42 @@ struct apply_result fixture_raise(struct fixture *fixture, const struct alert *a
     assert_int_equal(fixture_apply(fixture, &event, &result), 0);
     msgpack_sbuffer_destroy(&fields);
     return result;
+}
+
+struct apply_result fixture_embed(struct fixture *fixture, const char *memory_id,
+                                  const char *content, const char *model, float first, float second)
+{
+    float floats[FIXTURE_DIMS] = {first, second};
+    uint8_t hash[CONTENT_HASH_SIZE];
+    struct event_text text = fixture_text(content);
+    struct apply_result result;
+    msgpack_sbuffer fields;
+
+    store_hash_content(&text, hash);
+    struct event_embed embed = {.content_hash = hash,
+                                .model = fixture_text(model),
+                                .vector = {.data = (const uint8_t *)floats, .size = sizeof floats}};
+    msgpack_sbuffer_init(&fields);
+    assert_int_equal(event_embed_pack(&embed, &fields), 0);
+    struct event event = {.op = EVENT_EMBED,
+                          .memory_id = fixture_text(memory_id),
+                          .fields = (const uint8_t *)fields.data,
+                          .fields_size = fields.size};
+    assert_int_equal(fixture_apply(fixture, &event, &result), 0);
+    msgpack_sbuffer_destroy(&fields);
+    return result;
+}
+
+bool fixture_set_embedder(struct fixture *fixture, const char *lane, const char *model)
+{
+    struct error err = {0};
+    bool changed;
+
+    assert_int_equal(store_begin(fixture->store, &err), 0);
+    assert_int_equal(store_lane_ensure(fixture->store, lane, LANE_EMBEDDER, &err), 0);
+    assert_int_equal(store_set_embedder(fixture->store, lane, model, &changed, &err), 0);
+    assert_int_equal(store_commit(fixture->store, &err), 0);
+    return changed;
 }
 
 /* ---- answers ---- */

@@ -50,6 +50,12 @@ uint64_t fixture_delete(struct fixture *fixture, const char *memory_id);
 
 /* What store_apply said of an alert; it is applied. */
 struct apply_result fixture_raise(struct fixture *fixture, const struct alert *alert);
+/* An embedder's vector of two floats for this content of a memory, whatever it has now. */
+struct apply_result fixture_embed(struct fixture *fixture, const char *memory_id,
+                                  const char *content, const char *model, float first,
+                                  float second);
+/* NULL: there is no embedder. True: the lane was rewound. */
+bool fixture_set_embedder(struct fixture *fixture, const char *lane, const char *model);
 
 /* The last answer of the reader as JSON with ' for " (floats of a bin as numbers), until the next
  * call. */

@@ -202,7 +202,7 @@ static void test_a_rare_match_is_found_page_by_page(void **state)
         sqlite3_exec(db,
                      "WITH RECURSIVE n(i) AS (SELECT 3 UNION ALL SELECT i+1 FROM n WHERE i<150000) "
                      "INSERT INTO memory SELECT 'm'||i, i, i, 1, 1, NULL, 'note', NULL, x'00', "
-                     "'none' FROM n",
+                     "0, NULL FROM n",
                      NULL, NULL, NULL),
         SQLITE_OK);
     sqlite3_close(db);
