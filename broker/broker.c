@@ -33,6 +33,7 @@ static bool is_quiet(const struct broker *broker)
 static void end_threads(struct broker *broker)
 {
     broker->running = false;
+    alerts_stop(&broker->alerts);
     own_events_stop(&broker->own_events);
     queries_stop(&broker->queries);
     broker->applier = applier_stop(broker->applier);
@@ -107,6 +108,11 @@ static void writes_applied(struct writes_observer *observer, uint64_t applied_se
     backends_wake(&broker->backends, applied_seq);
 }
 
+static void writes_set_aside(struct writes_observer *observer, uint64_t seq)
+{
+    broker_tell_set_aside(container_of(observer, struct broker, writes_observer), seq);
+}
+
 static void writes_failed(struct writes_observer *observer, const char *text)
 {
     struct broker *broker = container_of(observer, struct broker, writes_observer);
@@ -141,10 +147,8 @@ static void backends_superseded(struct backends_observer *observer, const char *
 static void backends_trouble(struct backends_observer *observer, const char *backend,
                              enum lane_trouble trouble, const char *why)
 {
-    (void)observer; /* raised as an alert */
-    (void)backend;
-    (void)trouble;
-    (void)why;
+    broker_tell_trouble(container_of(observer, struct broker, backends_observer), backend, trouble,
+                        why);
 }
 
 /* ---- signals and turns ---- */
@@ -250,7 +254,8 @@ static struct broker *broker_new(const struct options *options, struct log *log)
     broker->log = log;
     broker->stats.started_ms = clock_wall_ms();
     broker->peer_handler = (struct peer_handler){request_came, peer_closed, peers_all_closed};
-    broker->writes_observer = (struct writes_observer){writes_failed, writes_applied};
+    broker->writes_observer =
+        (struct writes_observer){writes_failed, writes_applied, writes_set_aside};
     broker->backends_observer = (struct backends_observer){backends_changed, backends_superseded,
                                                            backends_trouble, backends_all_stopped};
     broker->services = (struct services){.peers = &broker->peers,
@@ -258,6 +263,7 @@ static struct broker *broker_new(const struct options *options, struct log *log)
                                          .queries = &broker->queries,
                                          .backends = &broker->backends,
                                          .waits = &broker->waits,
+                                         .alerts = &broker->alerts,
                                          .stats = &broker->stats,
                                          .log = log,
                                          .mailbox = &broker->mailbox};
@@ -267,6 +273,7 @@ static struct broker *broker_new(const struct options *options, struct log *log)
 static void broker_free(struct broker *broker)
 {
     if (broker->loop_made) {
+        alerts_deinit(&broker->alerts);
         writes_deinit(&broker->writes);
         peers_deinit(&broker->peers);
         uv_loop_close(&broker->loop);

@@ -2,6 +2,7 @@
 #ifndef MEMFERRY_BROKER_INTERNAL_H
 #define MEMFERRY_BROKER_INTERNAL_H
 
+#include "broker/alerts.h"
 #include "broker/applier.h"
 #include "broker/backends.h"
 #include "broker/broker.h"
@@ -30,6 +31,8 @@ struct broker {
     struct listener listener;
     struct writes writes;
     struct own_events own_events;
+    struct alerts alerts;
+    struct journal_recovery recovered;
     struct queries queries;
     struct backends backends;
     struct waits waits;
@@ -49,6 +52,14 @@ struct broker {
 /* Starts the parts in order. On failure exit_code is set, and what was started is left to be ended.
  */
 int broker_start(struct broker *broker, struct error *err);
+/* ---- broker_alerts.c: what becomes an alert ---- */
+
+void broker_tell_trouble(struct broker *broker, const char *backend, enum lane_trouble trouble,
+                         const char *why);
+/* Of the journal, found when it was opened. */
+void broker_tell_damage(struct broker *broker);
+void broker_tell_set_aside(struct broker *broker, uint64_t seq);
+
 /* Turns and signals, from here on. */
 void broker_turn_start(struct broker *broker);
 

@@ -65,6 +65,7 @@ static int start_loop(struct broker *broker, struct error *err)
                         &broker->writes_observer, broker->log);
     }
     own_events_init(&broker->own_events, &broker->mailbox, &broker->writes);
+    alerts_init(&broker->alerts, &broker->loop, &broker->own_events.emitter, broker->log);
     broker->loop_made = r == 0;
     return r < 0 ? error_set_errno(err, r, "cannot make the event loop's handles") : 0;
 }
@@ -75,11 +76,10 @@ static int open_journal(struct broker *broker, struct error *err)
                                             .segment_bytes = broker->config->segment_bytes,
                                             .gather_us = broker->config->gather_us,
                                             .keep_segments = broker->config->keep_segments};
-    struct journal_recovery found;
     int r = paths_ensure_private_dir(broker->places.state_dir, err);
 
     if (r == 0) {
-        r = journal_open(&broker->journal, &options, broker->log, &found, err);
+        r = journal_open(&broker->journal, &options, broker->log, &broker->recovered, err);
     }
     if (r == JOURNAL_E_LOCKED) {
         broker->exit_code = EX_TEMPFAIL; /* another broker is at work: the command looks for this */
@@ -181,6 +181,7 @@ static int start_turning(struct broker *broker, struct error *err)
 {
     (void)err;
     broker_turn_start(broker);
+    broker_tell_damage(broker);
     return 0;
 }
 

@@ -32,6 +32,7 @@ struct emission_item {
 struct emission {
     /* In the loop, or in submit when there is no memory; once; the emission is the callee's. */
     void (*done)(struct emission *);
+    void *arg;             /* of done: the submitter's own */
     struct lane_wait wait; /* of emission_await */
     int status;            /* of the first item that failed; 0: none did */
     struct error err;      /* its text */

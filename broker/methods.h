@@ -7,6 +7,7 @@
 #ifndef MEMFERRY_METHODS_H
 #define MEMFERRY_METHODS_H
 
+#include "broker/alerts.h"
 #include "broker/backends.h"
 #include "broker/call.h"
 #include "broker/config.h"
@@ -26,6 +27,7 @@ struct services {
     struct backends *backends;
     struct waits *waits;
     struct stats *stats;
+    struct alerts *alerts;
     struct journal *journal;
     struct config *config;
     struct log *log;

@@ -143,6 +143,13 @@ static const char *const statement_texts[READER_STATEMENTS] = {
                           "ORDER BY d.due_ms LIMIT ?3",
     [READER_ALERTS_OPEN] = "SELECT count(*) FROM alert INDEXED BY alert_open "
                            "WHERE acked_ms IS NULL",
+    [READER_ALERTS_ABOVE] = "SELECT count(*) FROM (SELECT 1 FROM alert INDEXED BY alert_seq "
+                            "WHERE seq>?1 LIMIT ?2)",
+    [READER_ALERTS_OLDEST] = "SELECT at_ms FROM alert INDEXED BY alert_seq WHERE seq>?1 "
+                             "ORDER BY seq LIMIT 1",
+    [READER_ALERTS_WAITING] =
+        "SELECT count(*) FROM (SELECT 1 FROM deferred d CROSS JOIN alert a ON a.id=d.memory_id "
+        "WHERE d.lane=?1 AND d.dead=0 AND a.seq<=?2 LIMIT ?3)",
 };
 
 int reader_open(struct reader **ret, const char *path, struct error *err)

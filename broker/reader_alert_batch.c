@@ -141,6 +141,8 @@ static int load_row(struct reader *reader, sqlite3_stmt *row, struct reader_aler
         .peer_pid = sqlite3_column_int64(row, ALERT_COLUMN_PEER_PID), /* NULL reads as 0 */
         .count = sql_column_uint(row, ALERT_COLUMN_COUNT)};
     batch->items[batch->count] = (struct reader_batch_item){
+        .version = sql_column_uint(row, ALERT_COLUMN_SEQ),
+        .updated_ms = alert->at_ms,
         .seq = sql_column_uint(row, ALERT_COLUMN_ITEM_SEQ),
         .attempts = (uint32_t)sqlite3_column_int64(row, ALERT_COLUMN_ATTEMPTS),
         .dead = sqlite3_column_int(row, ALERT_COLUMN_DEAD) != 0};
@@ -158,7 +160,7 @@ static int load_row(struct reader *reader, sqlite3_stmt *row, struct reader_aler
                          (int)id.size, id.data, reader->sql.path);
     }
     if (r == 0) {
-        batch->count++;
+        batch->items[batch->count++].id = alert->id.data;
     }
     return r < 0 ? error_set(err, r, "out of memory while reading alerts") : 0;
 }

@@ -52,6 +52,9 @@ enum reader_statement {
     READER_PLAN_OLDEST,
     READER_PLAN_EARLIER,
     READER_PLAN_SINCE,
+    READER_ALERTS_ABOVE, /* these three as READER_LANE_… of memories */
+    READER_ALERTS_OLDEST,
+    READER_ALERTS_WAITING,
     READER_STATEMENTS /* how many */
 };
 

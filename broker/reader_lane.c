@@ -61,12 +61,16 @@ static int read_deferred(struct reader *reader, const char *lane, struct reader_
 }
 
 /* The statement for what waits above the cursor: an embedder's lane has one of its own, with the
- * model. */
+ * model; so has one of alerts, without. */
 static sqlite3_stmt *above(struct reader *reader, const struct standing *standing,
-                           enum reader_statement sink, enum reader_statement embedder)
+                           enum reader_statement sink, enum reader_statement embedder,
+                           enum reader_statement alerts)
 {
     const char *model = standing->model;
-    sqlite3_stmt *statement = reader->statements[model != NULL ? embedder : sink];
+    bool is_alerts = standing->lane->kind == LANE_ALERTS;
+    sqlite3_stmt *statement = reader->statements[model != NULL ? embedder
+                                                 : is_alerts   ? alerts
+                                                               : sink];
 
     sql_bind_uint(statement, 1, standing->lane->cursor);
     if (model != NULL) {
@@ -78,7 +82,8 @@ static sqlite3_stmt *above(struct reader *reader, const struct standing *standin
 
 static int count_above(struct reader *reader, const struct standing *standing, struct error *err)
 {
-    sqlite3_stmt *count = above(reader, standing, READER_LANE_ABOVE, READER_EMBED_ABOVE);
+    sqlite3_stmt *count =
+        above(reader, standing, READER_LANE_ABOVE, READER_EMBED_ABOVE, READER_ALERTS_ABOVE);
     struct reader_lane *ret = standing->lane;
     bool row;
 
@@ -95,7 +100,8 @@ static int count_above(struct reader *reader, const struct standing *standing, s
 static int count_waiting(struct reader *reader, const char *lane, struct reader_lane *ret,
                          struct error *err)
 {
-    sqlite3_stmt *count = reader->statements[READER_LANE_WAITING];
+    sqlite3_stmt *count =
+        reader->statements[ret->kind == LANE_ALERTS ? READER_ALERTS_WAITING : READER_LANE_WAITING];
     uint64_t waiting = ret->deferred;
     bool row;
     int r = 0;
@@ -119,7 +125,8 @@ static int count_waiting(struct reader *reader, const char *lane, struct reader_
 
 static int find_oldest(struct reader *reader, const struct standing *standing, struct error *err)
 {
-    sqlite3_stmt *find = above(reader, standing, READER_LANE_OLDEST, READER_EMBED_OLDEST);
+    sqlite3_stmt *find =
+        above(reader, standing, READER_LANE_OLDEST, READER_EMBED_OLDEST, READER_ALERTS_OLDEST);
     struct reader_lane *ret = standing->lane;
     bool row;
 

@@ -40,12 +40,16 @@ static uint64_t rows_changed(const struct store *store)
     return (uint64_t)sqlite3_changes64(store->sql.db);
 }
 
+/* A new backend gets every memory there is. Of alerts it gets those that nobody has acked yet, and
+ * all that come: nobody wants to be told of last year's. */
 int store_lane_ensure(struct store *store, const char *lane, enum lane_kind kind, struct error *err)
 {
     return run_for_lane(store,
                         "INSERT INTO lane(name, cursor, paused, delivered, kind) "
-                        "VALUES(?1, 0, 0, 0, ?2) ON CONFLICT DO UPDATE "
-                        "SET kind=excluded.kind, cursor=0 WHERE kind<>excluded.kind",
+                        "VALUES(?1, iif(?2='alerts', coalesce("
+                        "(SELECT min(seq)-1 FROM alert WHERE acked_ms IS NULL), "
+                        "(SELECT seq FROM applied)), 0), 0, 0, ?2) ON CONFLICT DO UPDATE "
+                        "SET kind=excluded.kind, cursor=excluded.cursor WHERE kind<>excluded.kind",
                         lane, lane_kind_name(kind), NULL, err);
 }
 

@@ -304,6 +304,19 @@ static void take_committed(struct writes *writes, struct journal_list *committed
     }
 }
 
+/* Of an alert nobody is alerted: that would have no end. */
+static void tell_set_aside(struct writes *writes, const struct write *write)
+{
+    const struct journal_record *record = &write->change.record;
+    struct event event;
+
+    if (write->change.apply_status == -EBADMSG &&
+        (event_decode(record->payload, record->payload_size, &event) < 0 ||
+         event.op != EVENT_ALERT)) {
+        writes->observer->set_aside(writes->observer, record->seq);
+    }
+}
+
 static void take_applied(struct writes *writes, struct journal_list *applied)
 {
     struct journal_record *record;
@@ -311,6 +324,7 @@ static void take_applied(struct writes *writes, struct journal_list *applied)
     while ((record = journal_list_pop(applied)) != NULL) {
         struct write *write = write_of(record);
         writes->unapplied--;
+        tell_set_aside(writes, write);
         if (write->needs_apply) {
             answer(write);
         }

@@ -62,6 +62,8 @@ struct writes_observer {
     void (*failed)(struct writes_observer *, const char *text);
     /* The store has applied up to applied_seq. */
     void (*applied)(struct writes_observer *, uint64_t applied_seq);
+    /* The store could not apply event `seq`, and went on without it. */
+    void (*set_aside)(struct writes_observer *, uint64_t seq);
 };
 
 struct writes {

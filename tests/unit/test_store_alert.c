@@ -355,6 +355,66 @@ static void test_a_deferred_alert_comes_when_it_is_due(void **state)
     reader_alerts_free(batch);
 }
 
+static struct reader_lane standing(struct fixture *f)
+{
+    struct reader_lane lane;
+    struct error err;
+
+    assert_int_equal(reader_lane(fixture_reader(f), "bell", &lane, &err), 0);
+    return lane;
+}
+
+static void begin_lane(struct fixture *f)
+{
+    struct error err;
+
+    assert_int_equal(store_begin(f->store, &err), 0);
+    assert_int_equal(store_lane_ensure(f->store, "bell", LANE_ALERTS, &err), 0);
+    assert_int_equal(store_commit(f->store, &err), 0);
+}
+
+static void test_a_new_lane_begins_with_what_is_open(void **state)
+{
+    struct fixture *f = *state;
+
+    raise_as(f, "old", "rapid-delete", 11, false);
+    ack(f, "old");
+    raise_as(f, "open", "rapid-delete", 11, false);
+    fixture_put_json(f, "m", "{'content':'c'}");
+    begin_lane(f);
+    struct reader_lane lane = standing(f);
+    assert_int_equal(lane.cursor, 2);
+    assert_int_equal(lane.pending, 1);
+    assert_int_equal(lane.oldest_pending_ms, 3000);
+}
+
+static void test_a_new_lane_without_open_alerts_waits_for_the_next(void **state)
+{
+    struct fixture *f = *state;
+
+    raise_as(f, "old", "rapid-delete", 11, false);
+    ack(f, "old");
+    begin_lane(f);
+    assert_int_equal(standing(f).cursor, 2);
+    assert_int_equal(standing(f).pending, 0);
+    raise_as(f, "new", "rapid-delete", 11, false);
+    assert_int_equal(standing(f).pending, 1);
+}
+
+static void test_what_is_deferred_is_pending_once(void **state)
+{
+    struct fixture *f = *state;
+
+    raise_as(f, "x", "rapid-delete", 11, false);
+    raise_as(f, "y", "rapid-delete", 11, false);
+    defer(f, (char[]){"x"}, 500);
+    defer(f, (char[]){"y"}, 500);
+    assert_int_equal(standing(f).pending, 2);
+    raise_as(f, "x", "rapid-delete", 12, false); /* above the cursor, and deferred */
+    assert_int_equal(standing(f).pending, 2);
+    assert_int_equal(standing(f).deferred, 2);
+}
+
 /* ---- against a model, and against itself ---- */
 
 #define MODEL_IDS 5
@@ -465,6 +525,9 @@ int main(void)
         TEST(test_a_lane_reads_alerts_whole_and_in_order),
         TEST(test_a_batch_is_no_larger_than_asked),
         TEST(test_a_deferred_alert_comes_when_it_is_due),
+        TEST(test_a_new_lane_begins_with_what_is_open),
+        TEST(test_a_new_lane_without_open_alerts_waits_for_the_next),
+        TEST(test_what_is_deferred_is_pending_once),
         TEST(test_random_runs_agree_with_the_model_and_with_each_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

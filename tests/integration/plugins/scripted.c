@@ -3,7 +3,7 @@
  *
  * The file `control` holds words: "down" (the backend is unreachable), "hang" (a call that ends
  * only when it is cancelled or the word goes), "stubborn" (the same, and it is not cancelled
- * either), "cured" (nothing is refused any more). Beside that the beginning of a memory's content
+ * either), "cured" (nothing is refused any more), "gone" (the backend is not there any more). Beside that the beginning of a memory's content
  * decides: "poison" is refused, "batchpoison" makes the whole request refused without saying why,
  * "later" is put off.
  *
@@ -83,11 +83,11 @@ static bool begins(const struct memferry_memory *memory, const char *word)
     return memory->deleted_ms == 0 && strncmp(memory->content.data, word, strlen(word)) == 0;
 }
 
-static void all_retry(struct memferry_outcome *outcomes, size_t n)
+static void all_retry(struct memferry_outcome *outcomes, size_t n, enum memferry_blame blame)
 {
     for (size_t i = 0; i < n; i++) {
         outcomes[i].verdict = MEMFERRY_RETRY;
-        outcomes[i].blame = MEMFERRY_BLAME_BACKEND;
+        outcomes[i].blame = blame;
         snprintf(outcomes[i].reason.text, sizeof(outcomes[i].reason.text), "the script says down");
     }
 }
@@ -136,7 +136,9 @@ static void scripted_deliver(void *arg, const struct memferry_memory *memories, 
         return; /* an outcome that is left alone counts as RETRY */
     bool cured = told(self, "cured");
     if (told(self, "down")) {
-        all_retry(outcomes, n);
+        all_retry(outcomes, n, MEMFERRY_BLAME_BACKEND);
+    } else if (told(self, "gone")) {
+        all_retry(outcomes, n, MEMFERRY_BLAME_GONE);
     } else if (cured || !batch_refused(memories, n, outcomes)) {
         for (size_t i = 0; i < n; i++)
             take(self, &memories[i], cured, &outcomes[i]);
