@@ -27,6 +27,8 @@ LAYERS = [
 ASIDE = [
     ("library", ["client/*"], ["public", "wire", "library"]),
     ("command", ["client/cli/*"], ["public", "wire", "library", "command"]),
+    ("heavy verbs", ["client/heavy/*"], ["public", "wire", "library", "command", "plugins",
+                                        "heavy verbs"]),
     ("plugins", ["plugins/*"], ["public", "plugins"]),
 ]
 # Asks the store for the loop: it belongs to that, whatever its name begins with.
@@ -85,6 +87,8 @@ def self_test():
         ("broker/peer.c", '#include "client/cli/cli.h"'),
         ("client/wire/scan.c", '#include "broker/util/error.h"'),
         ("client/call.c", '#include "client/cli/cli.h"'),
+        ("client/cli/cmd_heavy.c", '#include "plugins/common/webhook.h"'),
+        ("client/heavy/webhook.c", '#include "broker/event.h"'),
         ("plugins/mirror-file/file.c", '#include "broker/event.h"'),
         ("include/memferry/client.h", '#include "client/connection.h"'),
         ("elsewhere/x.c", ""),
@@ -93,6 +97,7 @@ def self_test():
         ("broker/lane.c", '#include "broker/journal.h"'),
         ("broker/peer.c", '#include "client/wire/scan.h"'),
         ("client/cli/cli.c", "#include <memferry/client.h>"),
+        ("client/heavy/webhook.c", '#include "plugins/common/webhook.h"'),
         ("client/cli/cli.c", '#include "memferry/client.h"'),
         ("broker/store.c", '#include "store_internal.h"'),
         ("broker/util/log.c", "/* see broker/broker.h */"),

@@ -48,6 +48,17 @@ static const struct option dead_options[] = {{"backend", "NAME", "only of this b
                                              {"all", NULL, "every one (retry and drop)"},
                                              {NULL, NULL, NULL}};
 
+static const struct option webhook_options[] = {
+    {"secret-env", "NAME", "variable that holds the secret (default MEMORY_WEBHOOK_TOKEN)"},
+    {"secret-file", "FILE", "file that holds it; of both options two may be given"},
+    {"signature-header", "NAME", "for the hash of the body (default X-Signature-256)"},
+    {"id", "ID", "sign: the webhook-id; without it a new one"},
+    {"timestamp", "SECONDS", "sign: as of that time since 1970, not now"},
+    {"header", "NAME:VALUE", "verify: a header that came; may be repeated"},
+    {"headers", "FILE", "verify: all that came, a line each"},
+    {"now", "SECONDS", "verify: as if it were that time"},
+    {NULL, NULL, NULL}};
+
 const struct command commands[] = {
     {.name = "put",
      .synopsis = "[OPTIONS] CONTENT... | - | --from-json FILE",
@@ -128,6 +139,17 @@ const struct command commands[] = {
      .examples = "  memferry call stats\n"
                  "  memferry call memory.get '{\"id\":\"tea\"}'\n",
      .run = command_call},
+    {.name = "webhook",
+     .synopsis = "sign FILE | verify FILE [OPTIONS]",
+     .summary = "Sign a webhook's body, or verify a request (for who writes a receiver)",
+     .text = "Sign prints the headers of a request with that body. Verify says valid, or what is\n"
+             "wrong with the request: its signature, its time or its headers. FILE - is stdin.\n",
+     .examples = "  memferry webhook sign body.json | curl -H @- --data-binary @body.json URL\n"
+                 "  memferry webhook verify --headers headers.txt body.json\n"
+                 "  memferry webhook verify --header \"X-Signature-256: sha256=...\" body.json\n",
+     .options = webhook_options,
+     .never_starts = true,
+     .run = command_heavy},
     {.name = "version",
      .synopsis = "",
      .summary = "Show the version of this command",

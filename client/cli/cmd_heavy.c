@@ -1,0 +1,105 @@
+/*
+ * cmd_heavy.c - verbs that are programs of their own, memferry-VERB, so that this command stays
+ * small and starts fast.
+ *
+ * Happy path: the command line was checked here, by the table that help shows; the program takes
+ * this process's place and reads it again.
+ *
+ * Failure modes: it is not installed, or can't be executed: told with the places that were tried.
+ */
+#include "client/cli/commands.h"
+#include "client/cli/version.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* From this command's directory: of the build tree, and of an installation that was moved. */
+static const char *const places[] = {"../heavy", "../libexec/memferry"};
+
+/* Options as one word each, then "--" and the words. Freed by free; the option words too. */
+static char **make_argv(const struct cli *cli, const struct args *args, char *program)
+{
+    size_t count = 0;
+    char **argv = calloc(args->given_count + args->word_count + 6, sizeof *argv);
+    char *at = NULL;
+
+    if (argv == NULL) {
+        return NULL;
+    }
+    argv[count++] = program;
+    if (cli->json) {
+        argv[count++] = (char *)(uintptr_t) "--json";
+    }
+    if (cli->quiet) {
+        argv[count++] = (char *)(uintptr_t) "--quiet";
+    }
+    for (size_t i = 0; i < args->given_count; i++) {
+        const struct given *given = &args->given[i];
+        if (asprintf(&at, "--%s%s%s", given->option->name, given->value != NULL ? "=" : "",
+                     given->value != NULL ? given->value : "") < 0) {
+            return NULL; /* the process ends */
+        }
+        argv[count++] = at;
+    }
+    argv[count++] = (char *)(uintptr_t) "--";
+    for (size_t i = 0; i < args->word_count; i++) {
+        argv[count++] = (char *)(uintptr_t)args->words[i];
+    }
+    return argv;
+}
+
+/* Returns only if it is not there, or can't be run: the errno. */
+static int try_place(const char *directory, const char *program, char **argv)
+{
+    char path[PATH_MAX];
+    int size = snprintf(path, sizeof path, "%s/%s", directory, program);
+
+    if (size < 0 || (size_t)size >= sizeof path) {
+        return ENAMETOOLONG;
+    }
+    execv(path, argv);
+    return errno;
+}
+
+static int try_places(const char *program, char **argv)
+{
+    char self[PATH_MAX], directory[PATH_MAX];
+    ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
+    int error = ENOENT;
+
+    self[size > 0 ? size : 0] = '\0';
+    char *slash = strrchr(self, '/');
+    for (size_t i = 0; slash != NULL && error == ENOENT && i < sizeof places / sizeof places[0];
+         i++) {
+        int length =
+            snprintf(directory, sizeof directory, "%.*s/%s", (int)(slash - self), self, places[i]);
+        error = length < (int)sizeof directory ? try_place(directory, program, argv) : ENAMETOOLONG;
+    }
+    return error == ENOENT ? try_place(MEMFERRY_CLI_LIBEXEC, program, argv) : error;
+}
+
+int command_heavy(struct cli *cli, const struct args *args)
+{
+    char program[64];
+
+    snprintf(program, sizeof program, "memferry-%s", cli->command->name);
+    char **argv = make_argv(cli, args, program);
+    if (argv == NULL) {
+        return cli_fail(cli, EXIT_INTERNAL, "out of memory");
+    }
+    fflush(NULL);
+    int error = try_places(program, argv);
+    free(argv);
+    if (error == ENOENT) {
+        return cli_fail(
+            cli, EXIT_INTERNAL,
+            "%s is not installed; it belongs into %s, or into ../libexec/memferry beside "
+            "this command",
+            program, MEMFERRY_CLI_LIBEXEC);
+    }
+    return cli_fail(cli, EXIT_INTERNAL, "%s cannot be run: %s", program, strerror(error));
+}
