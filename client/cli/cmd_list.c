@@ -8,6 +8,7 @@
 #include "client/cli/json.h"
 #include "client/cli/show.h"
 #include "client/cli/table.h"
+#include "client/cli/time_arg.h"
 #include "client/cli/times.h"
 
 #include <stdlib.h>
@@ -20,37 +21,10 @@ struct list {
     const char *kind, *tag, *session, *deleted;
     int64_t limit;
     bool all;
-    char since[TIME_TEXT_SIZE + 4], until[TIME_TEXT_SIZE + 4]; /* JSON, or "" */
+    char since[TIME_ARG_SIZE], until[TIME_ARG_SIZE];
     const char *after; /* where an earlier list ended, or NULL */
     char *next;        /* where this one did; owned, or NULL */
 };
-
-/* "2h" is two hours ago; a number of at least 10 digits is ms; else RFC 3339, for the broker. */
-static int read_time(struct cli *cli, const struct args *args, const char *name, char *json,
-                     size_t size)
-{
-    const char *text = args_value(args, name);
-    int64_t ms;
-
-    json[0] = '\0';
-    if (text == NULL) {
-        return EXIT_OK;
-    }
-    size_t digits = strspn(text, "0123456789");
-    if (text[digits] == '\0' && digits >= 10 && digits < 18) {
-        snprintf(json, size, "%s", text);
-    } else if (text[digits] != '\0' && duration_parse(text, &ms)) {
-        snprintf(json, size, "%lld", (long long)(time_now_ms() - ms));
-    } else if (digits == 4 && strlen(text) < TIME_TEXT_SIZE && strpbrk(text, "\"\\") == NULL) {
-        snprintf(json, size, "\"%s\"", text);
-    } else {
-        return cli_usage(cli,
-                         "--%s %.40s is no time; say 2h (ago), 2026-01-31T08:00:00Z, or "
-                         "milliseconds since 1970",
-                         name, text);
-    }
-    return EXIT_OK;
-}
 
 static int read_limit(struct cli *cli, const struct args *args, struct list *list)
 {
@@ -88,10 +62,9 @@ static int read_list(struct cli *cli, const struct args *args, struct list *list
     }
     int exit_code = read_limit(cli, args, list);
     if (exit_code == EXIT_OK) {
-        exit_code = read_time(cli, args, "since", list->since, sizeof list->since);
+        exit_code = time_arg_read(cli, args, "since", list->since);
     }
-    return exit_code == EXIT_OK ? read_time(cli, args, "until", list->until, sizeof list->until)
-                                : exit_code;
+    return exit_code == EXIT_OK ? time_arg_read(cli, args, "until", list->until) : exit_code;
 }
 
 static const char *list_params(const struct list *list, struct json *json)

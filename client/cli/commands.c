@@ -1,6 +1,7 @@
 /* commands.c - the table of commands: everything help and the parser know. */
 #include "client/cli/commands.h"
 
+#include "client/cli/cmd_undo.h"
 #include "client/cli/suggest.h"
 
 #include <string.h>
@@ -95,12 +96,39 @@ const struct command commands[] = {
      .summary = "List the versions of a memory, the newest first",
      .examples = "  memferry history tea\n",
      .run = command_history},
+    {.name = "diff",
+     .synopsis = "ID [VERSION [VERSION]]",
+     .summary = "Show what changed between two versions of a memory",
+     .text = "Without versions the last two are compared; with one, that with the newest.\n",
+     .examples = "  memferry diff tea\n"
+                 "  memferry diff tea 12\n"
+                 "  memferry diff tea 12 40\n",
+     .run = command_diff},
     {.name = "delete",
      .synopsis = "ID... [--reason TEXT]",
      .summary = "Delete memories; their history stays",
      .examples = "  memferry delete tea --reason \"coffee now\"\n",
      .options = delete_options,
      .run = command_delete},
+    {.name = "restore",
+     .synopsis = "ID... [--version N]",
+     .summary = "Bring memories back: the last version that is not deleted, or a given one",
+     .text = "What was is written as a new version; no version is changed or lost.\n",
+     .examples = "  memferry restore tea coffee\n"
+                 "  memferry restore tea --version 12\n",
+     .options = restore_options,
+     .run = command_restore},
+    {.name = "undo",
+     .synopsis = "ALERT | --session UUID | --since TIME [--dry-run] [--yes]",
+     .summary = "Bring back what an alert tells of, what a session changed, or all since a time",
+     .text = "Shows what would be done and asks. What another session has changed since is left\n"
+             "alone, unless --force is given; what was made since stays. No version is lost: an\n"
+             "undo can be undone.\n",
+     .examples = "  memferry undo --session 5f0c7a52-8f8b-4a41-9f6f-0a4b6e3f1c11 --dry-run\n"
+                 "  memferry undo --since 10m --kind decision\n"
+                 "  memferry undo --since 2026-01-31T08:00:00Z --yes\n",
+     .options = undo_options,
+     .run = command_undo},
     {.name = "status",
      .synopsis = "",
      .summary = "Show how the broker and its backends are",
