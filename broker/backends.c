@@ -1,7 +1,7 @@
 /* backends.c - starts, finds, replaces and ends the lanes of the config. */
 #include "broker/backends.h"
 
-#include "broker/lane_feed.h"
+#include "broker/backends_plugin.h"
 #include "broker/reader.h"
 #include "broker/util/container.h"
 
@@ -11,15 +11,30 @@
 
 /* ---- what lanes tell ---- */
 
+static void tell_embedder(struct backends *backends)
+{
+    for (size_t i = 0; i < backends->count; i++) {
+        lane_set_embedder(backends->items[i].lane, backends->embedder_healthy);
+    }
+}
+
 static void changed_read(struct note *note)
 {
     struct backends *backends = container_of(note, struct backends, changed_note);
 
     backends->changed_posted = false;
+    bool embedder_healthy = false;
+
     for (size_t i = 0; i < backends->count; i++) {
         struct lane_status status;
         lane_status(backends->items[i].lane, &status);
         backends->items[i].paused = status.paused;
+        embedder_healthy |=
+            status.kind == LANE_EMBEDDER && !status.paused && status.circuit == CIRCUIT_CLOSED;
+    }
+    if (embedder_healthy != backends->embedder_healthy) {
+        backends->embedder_healthy = embedder_healthy;
+        tell_embedder(backends);
     }
     backends->observer->changed(backends->observer);
 }
@@ -122,45 +137,6 @@ void backends_init(struct backends *backends, uv_loop_t *loop, struct mailbox *m
 
 /* ---- start ---- */
 
-static int plugin_kind(const struct config *config, const struct config_backend *wanted,
-                       const struct memferry_plugin *table, enum lane_kind *ret_kind,
-                       struct error *err)
-{
-    const struct lane_feed *feed = lane_feed_of(table);
-
-    if (feed == NULL) {
-        return error_set(err, -EINVAL,
-                         "%s:%u: plugin %s takes no memories, makes no vectors and tells no alerts "
-                         "(it has none of deliver, embed and notify), or does more than one of "
-                         "these; a backend does one: take the section out",
-                         config->file, wanted->line, wanted->plugin);
-    }
-    *ret_kind = feed->kind;
-    return 0;
-}
-
-static int load_plugin(const struct backends_options *options, const struct config *config,
-                       const struct config_backend *wanted, struct log *log,
-                       struct plugin **ret_plugin, enum lane_kind *ret_kind, struct error *err)
-{
-    const struct plugin_context context = {.plugin_dir = options->plugin_dir,
-                                           .config_file = config->file,
-                                           .state_dir = options->state_dir,
-                                           .origin = options->origin,
-                                           .dims = options->dims,
-                                           .log = log};
-    int r = plugin_load(ret_plugin, wanted, &context, err);
-
-    if (r != 0) {
-        return r;
-    }
-    r = plugin_kind(config, wanted, plugin_table(*ret_plugin), ret_kind, err);
-    if (r != 0) {
-        *ret_plugin = plugin_unload(*ret_plugin);
-    }
-    return r;
-}
-
 /* A pause outlives lane and process: the first receipt must tell of it, before the lane can. */
 static int read_paused(const struct backends *backends, const char *name, bool *ret_paused,
                        struct error *err)
@@ -189,8 +165,8 @@ static int start_lane(struct backends *backends, size_t i, struct error *err)
     if (r != 0) {
         return r;
     }
-    r = load_plugin(&backends->options, config, wanted, backends->log, &plugin,
-                    &backends->kinds.items[i], err);
+    r = backend_load_plugin(&backends->options, config, wanted, backends->log, &plugin,
+                            &backends->kinds.items[i], err);
     if (r != 0) {
         return r;
     }
@@ -199,6 +175,7 @@ static int start_lane(struct backends *backends, size_t i, struct error *err)
                                          .batch = wanted->batch > 0 ? wanted->batch
                                                                     : plugin_batch(plugin),
                                          .max_age_ms = wanted->max_age_ms,
+                                         .wait_embedding_ms = wanted->wait_embedding_ms,
                                          .paused = paused};
     *backend = (struct backend){.config = wanted, .name = wanted->name, .paused = paused};
     r = lane_start(&backend->lane, &options, plugin, backends->applier, backends->emitter,
@@ -207,63 +184,60 @@ static int start_lane(struct backends *backends, size_t i, struct error *err)
         return r;
     }
     backends->count++;
+    lane_set_embedder(backend->lane, backends->embedder_healthy);
     lane_wake(backend->lane, backends->applied_seq);
     return 0;
 }
 
-static int check_count(const struct config *config, struct error *err)
+static int clear_run(struct applier_work *work, struct store *store, struct error *err)
 {
-    if (config->backend_count > BACKENDS_MAX) {
-        return error_set(err, -EINVAL, "%s: %zu backends, more than the %d allowed", config->file,
-                         config->backend_count, BACKENDS_MAX);
-    }
-    return 0;
+    bool changed;
+
+    (void)work;
+    return store_set_embedder(store, NULL, NULL, &changed, err);
 }
 
-/* Vectors of two models can't be compared, so there is one embedder. */
-static int check_embedders(const struct config *config, const struct backend_kinds *kinds,
-                           struct error *err)
+static void clear_done(struct applier_work *work, int status, const struct error *err)
 {
-    const struct config_backend *first = NULL;
+    (void)status; /* a store that has failed says so itself, and the next start clears it */
+    (void)err;
+    free(work);
+}
 
-    for (size_t i = 0; i < config->backend_count; i++) {
-        const struct config_backend *wanted = &config->backends[i];
-        if (kinds->items[i] == LANE_EMBEDDER && first != NULL) {
-            return error_set(err, -EINVAL,
-                             "%s:%u: backend %s makes vectors, and so does %s (line %u); a broker "
-                             "has one embedder: take one of the sections out",
-                             config->file, wanted->line, wanted->name, first->name, first->line);
+/* An embedder's lane says in the store that it is there; that there is none is said here, so that
+ * no memory waits for a vector that nobody makes. */
+static void clear_embedder(struct backends *backends)
+{
+    struct applier_work *clear = calloc(1, sizeof *clear);
+
+    for (size_t i = 0; i < backends->config->backend_count; i++) {
+        if (backends->kinds.items[i] == LANE_EMBEDDER) {
+            free(clear);
+            return;
         }
-        first = kinds->items[i] == LANE_EMBEDDER ? wanted : first;
     }
-    return 0;
+    if (clear != NULL) {
+        clear->run = clear_run;
+        clear->done = clear_done;
+        applier_submit(backends->applier, clear);
+    }
 }
 
 int backends_load(struct backends *backends, const struct config *config, uint64_t applied_seq,
                   struct error *err)
 {
-    int r = check_count(config, err);
+    int r = backends_check_count(config, err);
 
     backends->applied_seq = applied_seq;
     backends->config = config;
     for (size_t i = 0; r == 0 && i < config->backend_count; i++) {
         r = start_lane(backends, i, err);
     }
-    return r == 0 ? check_embedders(config, &backends->kinds, err) : r;
-}
-
-int backends_check(const struct backends_options *options, const struct config *config,
-                   struct backend_kinds *ret_kinds, struct log *log, struct error *err)
-{
-    int r = check_count(config, err);
-
-    for (size_t i = 0; r == 0 && i < config->backend_count; i++) {
-        struct plugin *plugin = NULL;
-        r = load_plugin(options, config, &config->backends[i], log, &plugin, &ret_kinds->items[i],
-                        err);
-        plugin_unload(plugin);
+    r = r == 0 ? backends_check_embedders(config, &backends->kinds, err) : r;
+    if (r == 0) {
+        clear_embedder(backends);
     }
-    return r == 0 ? check_embedders(config, ret_kinds, err) : r;
+    return r;
 }
 
 struct backend *backends_find(struct backends *backends, const char *name)
@@ -414,6 +388,7 @@ int backends_reload(struct backends *backends, const struct config *config, stru
     }
     backends->config = config;
     backends->kinds = kinds;
+    clear_embedder(backends);
     for (size_t i = backends->count; i-- > 0;) {
         struct backend *backend = &backends->items[i];
         struct config_backend *same = find_same(config, backend->config);

@@ -67,6 +67,7 @@ struct backends {
     size_t count;
     const struct config *config; /* in force; borrowed */
     struct backend_kinds kinds;  /* of the backends in it */
+    bool embedder_healthy;       /* as last told by its lane */
     unsigned ending;             /* lanes that are being joined */
     bool stopping;
     struct note changed_note;

@@ -1,12 +1,13 @@
-/* event_embed.c - the fields of an EVENT_EMBED: a map by name, as a put's. All three must be there,
- * each once, and nothing else. */
+/* event_embed.c - the fields of an EVENT_EMBED: a map by name, as a put's. Hash, model and vector
+ * must be there, and nothing else but `truncated`; each once. */
 #include "broker/event_embed.h"
 
 #include <errno.h>
 #include <math.h>
 #include <string.h>
 
-#define FIELDS 3
+#define FIELDS_MIN 3
+#define FIELDS_MAX 4
 
 bool event_embed_model_is_valid(struct event_text model)
 {
@@ -50,13 +51,16 @@ int event_embed_pack(const struct event_embed *embed, msgpack_sbuffer *out)
         return -EINVAL;
     }
     msgpack_packer_init(&packer, out, msgpack_sbuffer_write);
-    int failed = msgpack_pack_map(&packer, FIELDS);
+    int failed = msgpack_pack_map(&packer, FIELDS_MIN + (embed->truncated ? 1 : 0));
     failed |= pack_name(&packer, "content_hash");
     failed |= msgpack_pack_bin_with_body(&packer, embed->content_hash, CONTENT_HASH_SIZE);
     failed |= pack_name(&packer, "model");
     failed |= msgpack_pack_str_with_body(&packer, embed->model.data, embed->model.size);
     failed |= pack_name(&packer, "embedding");
     failed |= msgpack_pack_bin_with_body(&packer, embed->vector.data, embed->vector.size);
+    if (embed->truncated) {
+        failed |= pack_name(&packer, "truncated") | msgpack_pack_true(&packer);
+    }
     return failed == 0 ? 0 : -ENOMEM;
 }
 
@@ -88,6 +92,9 @@ static bool read_field(struct unpack *in, struct event_embed *embed)
     if (is_name(name, size, "model")) {
         return unpack_text(in, &embed->model.data, &embed->model.size);
     }
+    if (is_name(name, size, "truncated")) {
+        return unpack_bool(in, &embed->truncated);
+    }
     return is_name(name, size, "embedding") &&
            unpack_bin(in, &embed->vector.data, &embed->vector.size);
 }
@@ -98,7 +105,7 @@ int event_embed_read(const uint8_t *fields, size_t size, struct event_embed *ret
     uint32_t count;
 
     memset(ret, 0, sizeof *ret);
-    if (!unpack_map(&in, &count) || count != FIELDS) {
+    if (!unpack_map(&in, &count) || count < FIELDS_MIN || count > FIELDS_MAX) {
         return -EBADMSG;
     }
     for (uint32_t i = 0; i < count; i++) {

@@ -19,6 +19,7 @@
 struct event_embed {
     const uint8_t *content_hash; /* CONTENT_HASH_SIZE bytes */
     struct event_text model;
+    bool truncated;             /* the content was cut: it was longer than the model's context */
     struct unpack_slice vector; /* little-endian float32, finite */
 };
 

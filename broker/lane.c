@@ -34,6 +34,7 @@ static struct lane *lane_free(struct lane *lane)
     pthread_cond_destroy(&lane->woken);
     pthread_mutex_destroy(&lane->mutex);
     free(lane->store_path);
+    free(lane->model);
     free(lane);
     return NULL;
 }
@@ -47,6 +48,7 @@ static void take_options(struct lane *lane, const struct lane_options *options)
     lane->batch = batch < DELIVERY_BATCH_MAX ? batch : DELIVERY_BATCH_MAX;
     lane->batch_bytes = options->batch_bytes != 0 ? options->batch_bytes : LANE_BATCH_BYTES;
     lane->max_age_ms = options->max_age_ms;
+    lane->wait_embedding_ms = options->wait_embedding_ms;
     lane->join_ms = options->join_ms != 0 ? options->join_ms : LANE_JOIN_MS;
     backoff_init(&lane->backoff, options->backoff_min_ms, options->backoff_max_ms, options->seed);
 }
@@ -62,6 +64,15 @@ static void init_waiting(struct lane *lane)
     pthread_condattr_destroy(&attributes);
     lane->requests_end = &lane->requests;
     lane->look_events = lane->look_deferred = true;
+}
+
+static int keep_model(struct lane *lane)
+{
+    if (lane->feed->kind == LANE_EMBEDDER) {
+        lane->model = strdup(plugin_option_text(lane->plugin, "model"));
+        return lane->model == NULL ? -ENOMEM : 0;
+    }
+    return 0;
 }
 
 /* NULL: out of memory, and the plugin is unloaded. */
@@ -88,7 +99,8 @@ static struct lane *lane_new(const struct lane_options *options, struct plugin *
     snprintf(lane->status.name, sizeof lane->status.name, "%s", lane->name);
     snprintf(lane->status.plugin, sizeof lane->status.plugin, "%s", lane->table->name);
     if (lane->store_path == NULL || lane->delivery == NULL ||
-        lane_room_init(&lane->room, lane->feed, lane->batch) < 0) {
+        lane_room_init(&lane->room, lane->feed->kind, lane->batch, plugin_dims(plugin)) < 0 ||
+        keep_model(lane) < 0) {
         return lane_free(lane);
     }
     return lane;
@@ -224,6 +236,14 @@ void lane_kick(struct lane *lane)
 {
     pthread_mutex_lock(&lane->mutex);
     lane->look_events = lane->look_deferred = true;
+    pthread_cond_signal(&lane->woken);
+    pthread_mutex_unlock(&lane->mutex);
+}
+
+void lane_set_embedder(struct lane *lane, bool healthy)
+{
+    pthread_mutex_lock(&lane->mutex);
+    lane->embedder_healthy = healthy;
     pthread_cond_signal(&lane->woken);
     pthread_mutex_unlock(&lane->mutex);
 }

@@ -63,9 +63,10 @@ struct lane_status {
 struct lane_options {
     const char *name; /* the backend's */
     const char *store_path;
-    uint32_t batch;                          /* memories to a call; 0: the plugin's own, or 100 */
-    size_t batch_bytes;                      /* 0: 8 MiB */
-    int64_t max_age_ms;                      /* 0: never */
+    uint32_t batch;            /* memories to a call; 0: the plugin's own, or 100 */
+    size_t batch_bytes;        /* 0: 8 MiB */
+    int64_t max_age_ms;        /* 0: never */
+    int64_t wait_embedding_ms; /* a sink's batch waits so long for vectors; 0: not at all */
     uint32_t backoff_min_ms, backoff_max_ms; /* 0: 1 s, 10 min */
     uint64_t seed;                           /* of the jitter; 0: by chance. For tests */
     bool paused;      /* as the store has it: told until the lane has read it itself */
@@ -73,7 +74,8 @@ struct lane_options {
 };
 
 /* Answer to a request that needs the plugin or the store; called once, from the lane's thread, or
- * with -ECANCELED from lane_join's for what the lane did not come to. err is NULL with status 0. */
+ * with -ECANCELED from lane_join's for what the lane did not come to. With status 0 err is what the
+ * plugin tells of its backend, or NULL. */
 struct lane_reply {
     void (*done)(struct lane_reply *, int status, const struct error *err);
     /* the lane's while it waits */
@@ -109,5 +111,7 @@ void lane_set_paused(struct lane *lane, bool paused, struct lane_reply *reply);
 void lane_probe(struct lane *lane, struct lane_reply *reply);
 /* Deferred and dead rows changed behind its back (dead.retry, dead.drop): look again. */
 void lane_kick(struct lane *lane);
+/* Whether somebody makes vectors at the moment: only then does a sink wait for them. Any thread. */
+void lane_set_embedder(struct lane *lane, bool healthy);
 
 #endif

@@ -145,7 +145,9 @@ int lane_deliver_batch(struct lane *lane, enum lane_source source, struct error 
     if (status != 0) {
         return status;
     }
-    if (batch.count > 0) {
+    if (source == LANE_SOURCE_EVENTS && lane_hold(lane, &batch)) {
+        set_look(lane, source, true);
+    } else if (batch.count > 0) {
         status = deliver(lane, source, &batch, err);
         set_look(lane, source, true);
         if (lane->has_deferred) { /* a new one may be due before next_due_ms */

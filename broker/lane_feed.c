@@ -1,4 +1,5 @@
 /* lane_feed.c - the feed of each kind of lane: see lane_feed.h. */
+#include "broker/lane_embed.h"
 #include "broker/lane_internal.h"
 
 #include <errno.h>
@@ -6,7 +7,7 @@
 
 /* ---- memories, to a sink ---- */
 
-static void hold_memories(struct lane_batch *ret, struct reader_batch *memories)
+void lane_batch_of_memories(struct lane_batch *ret, struct reader_batch *memories)
 {
     *ret = (struct lane_batch){.items = reader_batch_items(memories),
                                .count = reader_batch_count(memories),
@@ -21,7 +22,7 @@ static int read_memories(struct lane *lane, struct lane_batch *ret, struct error
                                     lane->batch_bytes, &memories, err);
 
     if (status == 0) {
-        hold_memories(ret, memories);
+        lane_batch_of_memories(ret, memories);
     }
     return status;
 }
@@ -34,7 +35,7 @@ static int read_due_memories(struct lane *lane, int64_t now_ms, struct lane_batc
                                   &memories, &lane->next_due_ms, err);
 
     if (status == 0) {
-        hold_memories(ret, memories);
+        lane_batch_of_memories(ret, memories);
     }
     return status;
 }
@@ -115,7 +116,9 @@ const struct lane_feed *lane_feed_of(const struct memferry_plugin *table)
     if ((table->deliver != NULL) + (table->embed != NULL) + (table->notify != NULL) != 1) {
         return NULL;
     }
-    return table->deliver != NULL ? &memories_feed : table->notify != NULL ? &alerts_feed : NULL;
+    return table->deliver != NULL ? &memories_feed
+           : table->embed != NULL ? &lane_embed_feed
+                                  : &alerts_feed;
 }
 
 void lane_batch_deinit(struct lane_batch *batch)
@@ -125,14 +128,14 @@ void lane_batch_deinit(struct lane_batch *batch)
     *batch = (struct lane_batch){0};
 }
 
-int lane_room_init(struct lane_room *room, const struct lane_feed *feed, uint32_t batch)
+int lane_room_init(struct lane_room *room, enum lane_kind kind, uint32_t batch, uint32_t dims)
 {
-    switch (feed->kind) {
+    switch (kind) {
     case LANE_SINK:
         room->memories = calloc(batch, sizeof *room->memories);
         return room->memories == NULL ? -ENOMEM : 0;
     case LANE_EMBEDDER:
-        break;
+        return lane_embed_room_init(room, batch, dims);
     case LANE_ALERTS:
         room->alerts = calloc(batch, sizeof *room->alerts);
         return room->alerts == NULL ? -ENOMEM : 0;
@@ -144,4 +147,5 @@ void lane_room_deinit(struct lane_room *room)
 {
     free(room->memories);
     free(room->alerts);
+    lane_embed_room_deinit(room);
 }

@@ -1,6 +1,6 @@
 /*
  * lane_feed.h - what a kind of lane carries, and how its plugin is called: memories to a sink,
- * alerts to people.
+ * contents to an embedder (lane_embed.h), alerts to people.
  *
  * A lane is the same for all kinds: cursor, batch, outcomes, circuit. A feed reads the batch and
  * calls the plugin's function for it.
@@ -41,16 +41,26 @@ struct lane_feed {
 /* By what the plugin can do; a plugin that can do nothing of it has none. */
 const struct lane_feed *lane_feed_of(const struct memferry_plugin *table);
 
+void lane_batch_of_memories(struct lane_batch *ret, struct reader_batch *memories);
 void lane_batch_deinit(struct lane_batch *batch);
 
 /* Room for what one call of the plugin carries; only what the feed needs is there. */
 struct lane_room {
     struct memferry_memory *memories;
     struct memferry_alert *alerts;
+    /* of an embedder: what one call carries … */
+    struct memferry_text *texts;
+    uint32_t *asked; /* where each of them stands in the call */
+    struct memferry_outcome *outcomes;
+    float *part;
+    /* … and what was made of the batch, by its items */
+    float *vectors;
+    bool *truncated;
+    size_t dims;
 };
 
 /* -ENOMEM. */
-int lane_room_init(struct lane_room *room, const struct lane_feed *feed, uint32_t batch);
+int lane_room_init(struct lane_room *room, enum lane_kind kind, uint32_t batch, uint32_t dims);
 void lane_room_deinit(struct lane_room *room);
 
 #endif

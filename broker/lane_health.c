@@ -76,10 +76,10 @@ static int probe_instance(struct lane *lane, struct error *err)
     }
     int status = lane->table->probe(instance_self(lane->instance), &why);
     lane_leave_call(lane);
-    if (status == 0) {
-        return 0;
-    }
     why.text[sizeof why.text - 1] = '\0';
+    if (status == 0) {
+        return why.text[0] == '\0' ? 0 : clean_error(err, 0, why.text);
+    }
     return clean_error(err, status < 0 ? status : -EIO, why.text);
 }
 
@@ -143,6 +143,7 @@ int lane_check(struct lane *lane, struct error *err)
         if (!was_closed) {
             succeed(lane);
         }
+        *err = why;
         return 0;
     }
     if (lane_is_stopping(lane)) { /* it was cancelled: that says nothing of the backend */

@@ -40,11 +40,12 @@ struct lane {
     char *store_path;
     uint32_t batch;
     size_t batch_bytes;
-    int64_t max_age_ms;
+    int64_t max_age_ms, wait_embedding_ms;
     uint32_t join_ms;
     struct plugin *plugin; /* owned */
     const struct memferry_plugin *table;
     const struct lane_feed *feed; /* what it carries */
+    char *model;                  /* of an embedder; NULL: it is none */
     struct applier *applier;
     struct emitter *emitter;
     struct lane_observer *observer;
@@ -54,9 +55,10 @@ struct lane {
     pthread_mutex_t mutex; /* guards from here … */
     pthread_cond_t woken;
     bool stopping;
-    bool abandoned;     /* lane_join gave up: what is borrowed may be gone */
-    bool pause_wanted;  /* a pause waits in the queue: no further call of the plugin */
-    bool look_events;   /* there may be something above the cursor */
+    bool abandoned;    /* lane_join gave up: what is borrowed may be gone */
+    bool pause_wanted; /* a pause waits in the queue: no further call of the plugin */
+    bool look_events;  /* there may be something above the cursor */
+    bool embedder_healthy;
     bool look_deferred; /* a deferred record may be due, or due_ms below not known */
     struct lane_reply *requests, **requests_end;
     struct lane_reply *serving; /* taken from the queue, not answered yet */
@@ -78,6 +80,8 @@ struct lane {
     bool has_deferred;         /* the lane may have deferred rows: a delivery must clear its own */
     int64_t next_due_ms;       /* wall clock of the next deferred record; 0: none */
     enum lane_source turn;     /* that was served last */
+    int64_t hold_until_ms;     /* monotonic: the batch above the cursor waits for vectors; 0: no */
+    int64_t hold_look_ms;      /* monotonic: when to look whether they came */
     uint32_t store_failures;   /* in a row: the store could not be read or written */
     int64_t store_retry_at_ms; /* monotonic */
 };
@@ -101,8 +105,8 @@ int lane_emit(struct lane *lane, struct emission *emission, struct error *err);
 
 /* ---- lane_health.c ---- */
 
-/* Opens the instance anew if the circuit is open, probes, moves the circuit. 0, or what the plugin
- * said. -ECANCELED: stopping. */
+/* Opens the instance anew if the circuit is open, probes, moves the circuit. 0, with what the
+ * plugin found in err, or what it said was wrong. -ECANCELED: stopping. */
 int lane_check(struct lane *lane, struct error *err);
 /* Ends the instance, if there is one. */
 void lane_close_instance(struct lane *lane);
@@ -117,6 +121,14 @@ void lane_trip(struct lane *lane, enum circuit_cause cause, uint32_t asked_ms, c
 
 /* Reads a batch, delivers it, records what became of it. */
 int lane_deliver_batch(struct lane *lane, enum lane_source source, struct error *err);
+
+/* ---- lane_hold.c ---- */
+
+/* True: the batch, read from above the cursor, is to wait for vectors; read it again at
+ * lane->hold_look_ms. */
+bool lane_hold(struct lane *lane, const struct lane_batch *batch);
+/* With the mutex: a batch waits, and it is not yet time to look. */
+bool lane_is_holding(const struct lane *lane, int64_t now_ms);
 
 /* ---- lane_record.c ---- */
 

@@ -17,6 +17,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
 #include <time.h>
 
 enum step {
@@ -44,13 +45,18 @@ static enum step next_batch(struct lane *lane, int64_t now_ms, int64_t *ret_unti
 {
     int64_t due_in_ms = lane->next_due_ms - clock_wall_ms();
     bool deferred = lane->look_deferred || (lane->next_due_ms != 0 && due_in_ms <= 0);
+    bool holding = lane->look_events && lane_is_holding(lane, now_ms);
+    bool events = lane->look_events && !holding;
 
-    if (deferred || lane->look_events) {
-        return turn_of(lane, lane->look_events, deferred);
+    if (deferred || events) {
+        return turn_of(lane, events, deferred);
     }
     if (lane->next_due_ms != 0) {
         *ret_until_ms =
             now_ms + (due_in_ms < LANE_WALL_WAIT_MAX_MS ? due_in_ms : LANE_WALL_WAIT_MAX_MS);
+    }
+    if (holding && lane->hold_look_ms < *ret_until_ms) {
+        *ret_until_ms = lane->hold_look_ms;
     }
     return STEP_WAIT;
 }
@@ -115,6 +121,10 @@ static int look_at_store(struct lane *lane, struct error *err)
     struct lane_work *work = lane_work_new(LANE_WORK_ENSURE, lane->name, 0);
     struct reader_lane row = {0};
 
+    if (work != NULL && lane->model != NULL) {
+        work->model = strdup(lane->model);
+        work = work->model != NULL ? work : lane_work_free(work);
+    }
     if (work == NULL) {
         return error_set_errno(err, -ENOMEM, "Backend %s cannot be looked up", lane->name);
     }
@@ -192,7 +202,7 @@ static void serve_request(struct lane *lane)
     pthread_mutex_lock(&lane->mutex);
     lane->serving = NULL;
     pthread_mutex_unlock(&lane->mutex);
-    reply->done(reply, status, status != 0 ? &err : NULL);
+    reply->done(reply, status, status != 0 || err.text[0] != '\0' ? &err : NULL);
 }
 
 /* A step that needed the store ended. The store's trouble is told once, then tried again. */

@@ -34,6 +34,7 @@ struct lane_work *lane_work_free(struct lane_work *work)
         free(work->rows[i].reason);
     }
     free(work->rows);
+    free(work->model);
     lane_wait_deinit(&work->wait);
     free(work);
     return NULL;
@@ -55,6 +56,17 @@ int lane_work_add(struct lane_work *work, const struct lane_row *row)
     return 0;
 }
 
+/* Where the lane stands, and that it makes the vectors from here on. */
+static int write_ensure(struct lane_work *work, struct store *store, struct error *err)
+{
+    bool changed;
+    int status = store_lane_ensure(store, work->lane, work->lane_kind, err);
+
+    return status != 0 || work->model == NULL
+               ? status
+               : store_set_embedder(store, work->lane, work->model, &changed, err);
+}
+
 /* A pause may come before the lane's first look at the store has made its row. */
 static int write_pause(struct lane_work *work, struct store *store, struct error *err)
 {
@@ -69,7 +81,7 @@ static int run(struct applier_work *base, struct store *store, struct error *err
 
     switch (work->kind) {
     case LANE_WORK_ENSURE:
-        return store_lane_ensure(store, work->lane, work->lane_kind, err);
+        return write_ensure(work, store, err);
     case LANE_WORK_PROGRESS:
         return store_lane_progress(store, work->lane, work->cursor, work->rows, work->row_count,
                                    work->delivered, err);

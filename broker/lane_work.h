@@ -28,6 +28,7 @@ struct lane_work {
     enum lane_work_kind kind;
     char lane[65];
     enum lane_kind lane_kind; /* ENSURE, PAUSE */
+    char *model;              /* ENSURE of an embedder; owned */
     bool paused;              /* PAUSE */
     /* PROGRESS */
     uint64_t cursor, delivered;

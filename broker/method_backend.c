@@ -110,9 +110,13 @@ static void answered(struct note *note)
     } else {
         msgpack_sbuffer_init(&result);
         msgpack_packer_init(&packer, &result, msgpack_sbuffer_write);
-        msgpack_pack_map(&packer, 2);
+        bool tells = request->err.text[0] != '\0';
+        msgpack_pack_map(&packer, tells ? 3 : 2);
         pack_text_member(&packer, "name", request->name);
         pack_bool_member(&packer, request->verb, true);
+        if (tells) {
+            pack_text_member(&packer, "detail", request->err.text);
+        }
         call_reply(request->call, &result);
         msgpack_sbuffer_destroy(&result);
     }

@@ -111,6 +111,21 @@ uint32_t plugin_batch(const struct plugin *plugin)
     return plugin->batch;
 }
 
+const char *plugin_option_text(const struct plugin *plugin, const char *name)
+{
+    for (size_t i = 0; i < plugin->option_count; i++) {
+        if (strcmp(plugin->options[i].row->name, name) == 0) {
+            return plugin->options[i].text;
+        }
+    }
+    return NULL;
+}
+
+uint32_t plugin_dims(const struct plugin *plugin)
+{
+    return plugin->dims;
+}
+
 void plugin_cancel(struct plugin *plugin)
 {
     plugin->cancelled = true;

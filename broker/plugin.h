@@ -42,6 +42,10 @@ const struct memferry_plugin *plugin_table(const struct plugin *plugin);
  * name, else 0: the lane decides. */
 uint32_t plugin_batch(const struct plugin *plugin);
 
+/* An option as configured, or its default; NULL: neither. No secret. */
+const char *plugin_option_text(const struct plugin *plugin, const char *name);
+uint32_t plugin_dims(const struct plugin *plugin);
+
 /* An instance. In the lane's thread. A plugin that answers open() with an error has logged the
  * reason. */
 struct instance;

@@ -34,7 +34,7 @@ static const char *const statement_texts[READER_STATEMENTS] = {
                        "WHERE m.id=?1",
     [READER_VERSION] = "SELECT state FROM event WHERE seq=?2 AND memory_id=?1 "
                        "AND state IS NOT NULL",
-    [READER_VECTOR] = "SELECT vector FROM embedding WHERE seq=?1",
+    [READER_VECTOR] = "SELECT vector, truncated FROM embedding WHERE seq=?1",
     [READER_EMBEDDED] = "SELECT seq, model FROM embedding INDEXED BY embedding_memory "
                         "WHERE memory_id=?1 AND content_hash=?2 AND model<>'caller' "
                         "ORDER BY seq DESC LIMIT 1",

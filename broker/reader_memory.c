@@ -72,12 +72,33 @@ static const char *embedding_state_name(enum memferry_embedding_state state)
 /* id, content, kind, tags, props, created, updated, version, stamp, origin, embedding_state */
 #define NAMES_ALWAYS 11
 
-static int pack_fields(msgpack_packer *out, const struct event_text *id,
-                       const struct memory_state *state, const void *vector, size_t vector_size)
+struct vector {
+    const void *data; /* NULL: none */
+    size_t size;
+    bool truncated;
+};
+
+static int pack_vector(msgpack_packer *out, const struct vector *vector)
 {
-    int failed = msgpack_pack_map(
-        out, (size_t)NAMES_ALWAYS + (state->deleted_ms != 0) + (state->session_id.data != NULL) +
-                 (state->embedding_model.data != NULL) + (vector != NULL));
+    int failed = 0;
+
+    if (vector->data != NULL) {
+        failed |= reader_pack_name(out, "embedding");
+        failed |= msgpack_pack_bin_with_body(out, vector->data, vector->size);
+    }
+    if (vector->truncated) {
+        failed |= reader_pack_name(out, "embedding_truncated") | msgpack_pack_true(out);
+    }
+    return failed;
+}
+
+static int pack_fields(msgpack_packer *out, const struct event_text *id,
+                       const struct memory_state *state, const struct vector *vector)
+{
+    int failed = msgpack_pack_map(out, (size_t)NAMES_ALWAYS + (state->deleted_ms != 0) +
+                                           (state->session_id.data != NULL) +
+                                           (state->embedding_model.data != NULL) +
+                                           (vector->data != NULL) + vector->truncated);
 
     failed |= pack_text(out, "id", id);
     failed |= pack_text(out, "content", &state->content);
@@ -96,28 +117,25 @@ static int pack_fields(msgpack_packer *out, const struct event_text *id,
     failed |= reader_pack_name(out, "embedding_state");
     failed |= reader_pack_name(out, embedding_state_name(state->embedding_state));
     failed |= pack_text(out, "embedding_model", &state->embedding_model);
-    if (vector != NULL) {
-        failed |= reader_pack_name(out, "embedding");
-        failed |= msgpack_pack_bin_with_body(out, vector, vector_size);
-    }
-    return failed;
+    return failed | pack_vector(out, vector);
 }
 
 int reader_pack_memory(struct reader *reader, const struct event_text *id,
                        const struct memory_state *state, bool with_embedding, msgpack_sbuffer *out,
                        struct error *err)
 {
-    const void *vector;
-    size_t vector_size;
+    sqlite3_stmt *row = reader->statements[READER_VECTOR];
+    struct vector vector = {0};
     msgpack_packer packer;
 
-    int r = reader_find_vector(reader, with_embedding ? state->vector_seq : 0, &vector,
-                               &vector_size, err);
+    int r = reader_find_vector(reader, with_embedding ? state->vector_seq : 0, &vector.data,
+                               &vector.size, err);
     if (r != 0) {
         return r;
     }
+    vector.truncated = vector.data != NULL && sqlite3_column_int(row, 1) != 0;
     msgpack_packer_init(&packer, out, msgpack_sbuffer_write);
-    int failed = pack_fields(&packer, id, state, vector, vector_size);
-    sql_reset(reader->statements[READER_VECTOR]);
+    int failed = pack_fields(&packer, id, state, &vector);
+    sql_reset(row);
     return failed == 0 ? 0 : error_set(err, -ENOMEM, "out of memory while reading a memory");
 }

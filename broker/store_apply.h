@@ -68,7 +68,7 @@ int store_apply_alert_ack(struct store *store, struct store_event *apply,
 /* Keeps a vector under the event's seq, and shows it. An embedder's takes the place of an older one
  * of the same content. Of another size than dims: STORE_E_EVENT. */
 int store_add_vector(struct store *store, struct store_event *apply, struct event_text model,
-                     struct unpack_slice vector, struct error *err);
+                     struct unpack_slice vector, bool truncated, struct error *err);
 /* Shows what is there for the state as it is now, by content_hash: the vector that the state names,
  * else an embedder's of this content, else none. For a state that comes from elsewhere. */
 int store_find_vector(struct store *store, struct store_event *apply, struct error *err);

@@ -25,7 +25,7 @@ static int show(struct store *store, const struct store_event *apply, struct err
 static int take(struct store *store, struct store_event *apply, const struct event_embed *embed,
                 struct apply_result *result, struct error *err)
 {
-    int r = store_add_vector(store, apply, embed->model, embed->vector, err);
+    int r = store_add_vector(store, apply, embed->model, embed->vector, embed->truncated, err);
 
     if (r == 0) {
         r = store_outcome_of(store_write_event(store, apply, NULL, 0, err));

@@ -52,8 +52,8 @@ static const char *const statement_texts[STORE_STATEMENTS] = {
     [STORE_DROP_KEY] = "DELETE FROM event_key WHERE key=?1",
     [STORE_ADD_TAG] = "INSERT INTO memory_tag(tag, version) VALUES(?1,?2)",
     [STORE_DROP_TAG] = "DELETE FROM memory_tag WHERE tag=?1 AND version=?2",
-    [STORE_ADD_VECTOR] = "INSERT INTO embedding(seq, memory_id, content_hash, model, dims, vector)"
-                         " VALUES(?1,?2,?3,?4,?5,?6)",
+    [STORE_ADD_VECTOR] = "INSERT INTO embedding(seq, memory_id, content_hash, model, dims, vector, "
+                         "truncated) VALUES(?1,?2,?3,?4,?5,?6,?7)",
     [STORE_FIND_VECTOR] = "SELECT vector FROM embedding WHERE seq=?1",
     [STORE_FIND_EMBEDDED] = "SELECT seq, model FROM embedding INDEXED BY embedding_memory "
                             "WHERE memory_id=?1 AND content_hash=?2 AND model<>'caller' "

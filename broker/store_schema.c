@@ -63,6 +63,7 @@ static const char *const migrations[] = {
     " from_seq INTEGER, to_seq INTEGER) STRICT;"
     "CREATE UNIQUE INDEX alert_seq ON alert(seq);"
     "CREATE INDEX alert_open ON alert(seq) WHERE acked_ms IS NULL;"
+    "ALTER TABLE embedding ADD COLUMN truncated INTEGER NOT NULL DEFAULT 0;"
     "CREATE INDEX embedding_memory ON embedding(memory_id, content_hash);"
     "ALTER TABLE memory ADD COLUMN vector_seq INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE memory ADD COLUMN embedding_model TEXT;"

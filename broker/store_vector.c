@@ -21,7 +21,7 @@ static bool same_text(struct event_text a, struct event_text b)
 /* ---- add ---- */
 
 static int insert(struct store *store, const struct store_event *apply, struct event_text model,
-                  struct unpack_slice vector, struct error *err)
+                  struct unpack_slice vector, bool truncated, struct error *err)
 {
     sqlite3_stmt *add = store->statements[STORE_ADD_VECTOR];
 
@@ -31,6 +31,7 @@ static int insert(struct store *store, const struct store_event *apply, struct e
     sql_bind_text(add, 4, model.data, model.size);
     sql_bind_uint(add, 5, store->dims);
     sql_bind_blob(add, 6, vector.data, vector.size);
+    sql_bind_int(add, 7, truncated);
     int r = sql_run(&store->sql, add, err);
     store->pending.embeddings += r == 0;
     return store_outcome_of(r);
@@ -50,14 +51,14 @@ static int drop_older(struct store *store, const struct store_event *apply, stru
 }
 
 int store_add_vector(struct store *store, struct store_event *apply, struct event_text model,
-                     struct unpack_slice vector, struct error *err)
+                     struct unpack_slice vector, bool truncated, struct error *err)
 {
     if (vector.size != (size_t)store->dims * sizeof(float)) {
         return store_refuse_event(apply, err, "its embedding has another size than [broker] dims");
     }
     int r = same_text(model, model_caller) ? 0 : drop_older(store, apply, err);
     if (r == 0) {
-        r = insert(store, apply, model, vector, err);
+        r = insert(store, apply, model, vector, truncated, err);
     }
     apply->vector_seq = apply->record->seq;
     apply->vector_model = model;
@@ -136,7 +137,7 @@ static int set_given(struct store *store, struct store_event *apply, struct unpa
     apply->state.vector_seq = apply->record->seq;
     apply->state.embedding_model = model_caller;
     apply->state.embedding_state = MEMFERRY_EMBEDDING_READY;
-    return store_add_vector(store, apply, model_caller, vector, err);
+    return store_add_vector(store, apply, model_caller, vector, false, err);
 }
 
 int store_put_vector(struct store *store, struct store_event *apply,

@@ -94,8 +94,12 @@ static int backend_verb(struct cli *cli, const char *verb, const char *name)
 
 int command_backends(struct cli *cli, const struct args *args)
 {
-    static const char *const verbs[] = {"pause", "resume", "probe", "forget"};
+    static const char *const verbs[] = {"pause", "resume", "forget"};
     const char *verb = args_word(args, 0), *name = args_word(args, 1);
+
+    if (verb != NULL && strcmp(verb, "probe") == 0) {
+        return backends_probe(cli, args);
+    }
     bool known = verb == NULL || strcmp(verb, "list") == 0;
 
     for (size_t i = 0; !known && i < sizeof verbs / sizeof verbs[0]; i++) {

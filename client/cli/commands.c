@@ -137,13 +137,14 @@ const struct command commands[] = {
      .never_starts = true,
      .run = command_status},
     {.name = "backends",
-     .synopsis = "[list] | pause NAME | resume NAME | probe NAME | forget NAME",
+     .synopsis = "[list] | pause NAME | resume NAME | probe [NAME...] | forget NAME",
      .summary = "List backends, or tell one to do something",
      .text =
-         "A paused backend gets nothing until it is resumed, and loses nothing. Probe tries now\n"
-         "what would be tried later. Forget drops what is known of a backend that has left the\n"
-         "config.\n",
+         "A paused backend gets nothing until it is resumed, and loses nothing. Probe asks each\n"
+         "backend, or those named: is it reachable, does it let us in, is it set up? Forget drops\n"
+         "what is known of a backend that has left the config.\n",
      .examples = "  memferry backends\n"
+                 "  memferry backends probe\n"
                  "  memferry backends pause graph\n",
      .run = command_backends},
     {.name = "flush",

@@ -184,7 +184,8 @@ struct memferry_plugin {
     /*
      * Is the backend reachable, does it let us in, is its schema there (if not: make it)? Called
      * after open, after a failure of the whole backend with back-off, and by request. Returns 0
-     * when deliveries may start, a negative errno with *why filled otherwise.
+     * when deliveries may start; *why may then tell what it found, for `memferry backends probe`.
+     * Otherwise a negative errno, with *why filled.
      */
     int (*probe)(void *self, struct memferry_reason *why);
 

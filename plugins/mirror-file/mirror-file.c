@@ -115,6 +115,7 @@ static int mirror_probe(void *self, struct memferry_reason *why)
                  m->file.path);
         return -ENOSPC;
     }
+    snprintf(why->text, sizeof why->text, "%s can be written", m->file.path);
     return 0;
 }
 

@@ -33,6 +33,7 @@ struct neo4j {
     size_t connections;
     bool vector_index;
     enum neo4j_api api;
+    char version[40]; /* as the server tells it; "" before a probe */
     char *root_url, *tx_url, *query_url;
     struct json_writer *writers; /* one a connection: request bodies, kept */
 };

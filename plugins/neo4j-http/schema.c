@@ -84,6 +84,9 @@ static int choose_api(struct neo4j *graph, const struct http_reply *http,
                  http_client_target(graph->http));
         r = -EPROTO;
     }
+    const char *version = json_string_value(json_object_get(root, "neo4j_version"));
+    show_text(graph->version, sizeof graph->version, version != NULL ? version : "",
+              version != NULL ? strlen(version) : 0);
     json_decref(root);
     return r;
 }
@@ -108,7 +111,7 @@ static int discover(struct neo4j *graph, struct memferry_reason *why)
 }
 
 /* An index that was there already keeps its dimensions, and leaves other vectors out silently. */
-static void check_index(struct neo4j *graph, const struct neo4j_reply *reply)
+static bool check_index(struct neo4j *graph, const struct neo4j_reply *reply)
 {
     const struct memferry_host *host = graph->host;
     const json_t *dims = json_array_get(neo4j_reply_row(reply, 0), 0);
@@ -119,10 +122,12 @@ static void check_index(struct neo4j *graph, const struct neo4j_reply *reply)
                   "embeddings have %u: searches in Neo4j will not find them; drop the index and "
                   "probe again",
                   (long long)json_integer_value(dims), host->dims);
+        return false;
     }
+    return true;
 }
 
-static void ensure_index(struct neo4j *graph)
+static bool ensure_index(struct neo4j *graph)
 {
     const struct memferry_host *host = graph->host;
     char cypher[sizeof index_format + 16];
@@ -135,10 +140,23 @@ static void ensure_index(struct neo4j *graph)
                   "no vector index could be made (Neo4j 5.15 or later has them; vector_index = "
                   "false says that none is wanted): %s",
                   why.text);
-        return;
+        return false;
     }
-    check_index(graph, &reply);
+    bool fits = check_index(graph, &reply);
     neo4j_reply_deinit(&reply);
+    return fits;
+}
+
+/* What a person wants to know of a graph that is well. */
+static void tell(const struct neo4j *graph, bool indexed, struct memferry_reason *why)
+{
+    snprintf(why->text, sizeof why->text,
+             "Neo4j %s at %.200s is reachable by %s; constraints are there, %s", graph->version,
+             http_client_target(graph->http),
+             graph->api == NEO4J_API_QUERY ? "the Query API" : "the transaction API",
+             indexed               ? "and so is the vector index"
+             : graph->vector_index ? "but no vector index that fits: see the log"
+                                   : "no vector index is wanted");
 }
 
 int neo4j_probe(void *self, struct memferry_reason *why)
@@ -149,8 +167,9 @@ int neo4j_probe(void *self, struct memferry_reason *why)
     for (size_t i = 0; r == 0 && i < sizeof constraints / sizeof constraints[0]; i++) {
         r = run_for_effect(graph, constraints[i], why);
     }
-    if (r == 0 && graph->vector_index) {
-        ensure_index(graph);
+    if (r == 0) {
+        bool indexed = graph->vector_index && ensure_index(graph);
+        tell(graph, indexed, why);
     }
     return r;
 }

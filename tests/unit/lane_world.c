@@ -20,6 +20,8 @@
 
 struct put {
     struct change change;
+    struct emission *emission; /* NULL: the test's own */
+    size_t item;
     uint8_t payload[512];
 };
 
@@ -49,6 +51,40 @@ static void committed(struct journal_observer *observer, struct journal_list *do
     applier_apply(world->applier, done);
 }
 
+/* The last item ends the emission. */
+static void item_applied(struct put *put)
+{
+    struct emission *emission = put->emission;
+
+    emission->items[put->item].result = put->change.result;
+    emission_set_status(emission, put->item, put->change.apply_status, NULL);
+    if (put->item + 1 == emission->count) {
+        emission->done(emission);
+    }
+}
+
+static void emit(struct emitter *emitter, struct emission *emission)
+{
+    struct world *world = container_of(emitter, struct world, emitter);
+    struct journal_list list = {0};
+
+    for (size_t i = 0; i < emission->count; i++) {
+        struct put *put = calloc(1, sizeof *put);
+        assert_non_null(put);
+        put->emission = emission;
+        put->item = i;
+        assert_true(emission->items[i].size <= sizeof put->payload);
+        memcpy(put->payload, emission->items[i].payload, emission->items[i].size);
+        put->change.record.payload = put->payload;
+        put->change.record.payload_size = emission->items[i].size;
+        journal_list_push(&list, &put->change.record);
+    }
+    pthread_mutex_lock(&world->mutex);
+    world->events += emission->count;
+    pthread_mutex_unlock(&world->mutex);
+    journal_append(world->journal, &list, 1);
+}
+
 static void applied(struct applier_observer *observer, struct journal_list *done,
                     uint64_t applied_seq)
 {
@@ -56,7 +92,11 @@ static void applied(struct applier_observer *observer, struct journal_list *done
     struct journal_record *record;
 
     while ((record = journal_list_pop(done)) != NULL) {
-        free(container_of(record, struct put, change.record));
+        struct put *put = container_of(record, struct put, change.record);
+        if (put->emission != NULL) {
+            item_applied(put);
+        }
+        free(put);
     }
     pthread_mutex_lock(&world->mutex);
     world->applied_seq = applied_seq;
@@ -146,7 +186,6 @@ static void name_paths(struct world *world)
     snprintf(world->password_path, sizeof world->password_path, "%s/password", world->dir);
     snprintf(world->log_path, sizeof world->log_path, "%s/log", world->dir);
     snprintf(world->plugin_dir, sizeof world->plugin_dir, "%s", TEST_PLUGIN_DIR);
-    snprintf(world->plugin_path, sizeof world->plugin_path, "%s/scripted.so", world->plugin_dir);
 }
 
 struct world *world_new(void)
@@ -164,6 +203,8 @@ struct world *world_new(void)
         .changed = lane_did_change, .superseded = superseded, .trouble = trouble};
     log_init(&world->log, open(world->log_path, O_CREAT | O_RDWR | O_APPEND, 0600),
              LOG_LEVEL_DEBUG);
+    world->emitter.submit = emit;
+    world->plugin = "scripted";
     open_storage(world);
     world->options = (struct lane_options){.name = LANE,
                                            .store_path = world->store_path,
@@ -214,19 +255,26 @@ int world_teardown(void **state)
 static struct plugin *load(struct world *world)
 {
     char address[32], control[] = "control", file[] = "password_file", name[] = LANE;
+    char model[] = "model", model_name[32] = "";
     struct plugin_context context = {.plugin_dir = world->plugin_dir,
                                      .state_dir = world->dir,
                                      .origin = journal_origin(world->journal),
                                      .dims = 4,
                                      .log = &world->log};
     struct config_option options[] = {{.key = control, .value = address, .line = 1},
-                                      {.key = file, .value = world->password_path, .line = 2}};
-    struct config_backend backend = {
-        .name = name, .plugin = world->plugin_path, .options = options, .option_count = 2};
+                                      {.key = file, .value = world->password_path, .line = 2},
+                                      {.key = model, .value = model_name, .line = 3}};
+    struct config_backend backend = {.name = name,
+                                     .plugin = world->plugin_path,
+                                     .options = options,
+                                     .option_count = world->model != NULL ? 3 : 2};
     struct plugin *plugin;
     struct error err = {0};
 
     snprintf(address, sizeof address, "%p", (void *)&world->backend);
+    snprintf(model_name, sizeof model_name, "%s", world->model != NULL ? world->model : "");
+    snprintf(world->plugin_path, sizeof world->plugin_path, "%s/%s.so", world->plugin_dir,
+             world->plugin);
     world_must(plugin_load(&plugin, &backend, &context, &err), &err);
     return plugin;
 }
@@ -236,7 +284,7 @@ void world_start_lane(struct world *world)
     struct error err = {0};
     struct plugin *plugin = load(world);
 
-    world_must(lane_start(&world->lane, &world->options, plugin, world->applier, NULL,
+    world_must(lane_start(&world->lane, &world->options, plugin, world->applier, &world->emitter,
                           &world->lane_observer, &world->log, &err),
                &err);
     pthread_mutex_lock(&world->mutex);
@@ -270,7 +318,9 @@ static struct put *make_put(struct world *world, enum event_op op, const char *i
     msgpack_pack_map(&packer, 1);
     msgpack_pack_str_with_body(&packer, "content", 7);
     msgpack_pack_str_with_body(&packer, content, strlen(content));
+    pthread_mutex_lock(&world->mutex);
     int size = snprintf(event_id, sizeof event_id, "event-%lu", world->events++);
+    pthread_mutex_unlock(&world->mutex);
     struct event event = {.op = op,
                           .event_id = {.data = event_id, .size = (size_t)size},
                           .memory_id = {.data = id, .size = strlen(id)}};

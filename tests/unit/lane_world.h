@@ -9,6 +9,7 @@
 #define TEST_LANE_WORLD_H
 
 #include "broker/applier.h"
+#include "broker/emitter.h"
 #include "broker/journal.h"
 #include "broker/lane.h"
 #include "broker/reader.h"
@@ -31,6 +32,9 @@ struct world {
     struct reader *reader;
     struct lane *lane; /* NULL: none runs */
     struct lane_options options;
+    struct emitter emitter;
+    const char *plugin; /* scripted, or scripted_embedder */
+    const char *model;  /* of the latter; NULL: its default */
     struct scripted backend;
     unsigned long events;
 

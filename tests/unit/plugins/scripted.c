@@ -1,9 +1,11 @@
-/* scripted.c - the plugin of scripted.h. Built as plugins are: against the public header alone. */
+/* scripted.c - the plugin of scripted.h, a sink; with SCRIPTED_EMBEDS an embedder. Built as plugins
+ * are: against the public header alone. */
 #include "scripted.h"
 
 #include <memferry/plugin.h>
 
 #include <errno.h>
+#include <math.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,15 +97,13 @@ static int scripted_probe(void *self, struct memferry_reason *why)
     return status;
 }
 
-static void note(struct scripted *control, const struct memferry_memory *memory, size_t n)
+static void note(struct scripted *control, const char *id, const char *content, size_t n)
 {
     if (control->taped < SCRIPTED_TAPE_MAX) {
         struct scripted_entry *entry = &control->tape[control->taped++];
 
-        snprintf(entry->id, sizeof entry->id, "%s", memory->id.data);
-        snprintf(entry->content, sizeof entry->content, "%s", memory->content.data);
-        entry->version = memory->version;
-        entry->deleted = memory->deleted_ms != 0;
+        snprintf(entry->id, sizeof entry->id, "%s", id);
+        snprintf(entry->content, sizeof entry->content, "%s", content);
         entry->of = n;
     }
 }
@@ -134,6 +134,35 @@ static void answer(const struct scripted *control, const char *id, struct memfer
     }
 }
 
+#ifdef SCRIPTED_EMBEDS
+
+/* A text stands for its own id. Its vector begins with its size, and with 'n' holds no number. */
+static void scripted_embed(void *self, struct memferry_text *texts, size_t n, float *vectors,
+                           struct memferry_outcome *outcomes)
+{
+    struct scripted_instance *instance = self;
+    struct scripted *control = instance->control;
+
+    pthread_mutex_lock(&control->mutex);
+    control->calls++;
+    for (size_t i = 0; i < n; i++) {
+        const char *text = texts[i].text.data;
+        float *vector = vectors + i * instance->host->dims;
+
+        note(control, text, text, n);
+        answer(control, text, &outcomes[i]);
+        memset(vector, 0, instance->host->dims * sizeof *vector);
+        vector[0] =
+            text[0] == SCRIPTED_NO_NUMBER && !control->healed ? NAN : (float)texts[i].text.size;
+        texts[i].truncated = text[0] == SCRIPTED_CUT;
+    }
+    bool hold = control->hold, deaf = control->deaf;
+    pthread_mutex_unlock(&control->mutex);
+    wait_while_held(instance, hold, deaf);
+}
+
+#else
+
 static void scripted_deliver(void *self, const struct memferry_memory *memories, size_t n,
                              struct memferry_outcome *outcomes)
 {
@@ -144,7 +173,12 @@ static void scripted_deliver(void *self, const struct memferry_memory *memories,
     pthread_mutex_lock(&control->mutex);
     control->calls++;
     for (size_t i = 0; i < n; i++) {
-        note(control, &memories[i], n);
+        if (control->taped < SCRIPTED_TAPE_MAX) {
+            control->tape[control->taped].version = memories[i].version;
+            control->tape[control->taped].deleted = memories[i].deleted_ms != 0;
+            control->tape[control->taped].has_vector = memories[i].embedding != NULL;
+        }
+        note(control, memories[i].id.data, memories[i].content.data, n);
         poisoned |= memories[i].id.data[0] == SCRIPTED_POISON && !control->healed;
     }
     bool hold = control->hold, deaf = control->deaf;
@@ -165,7 +199,12 @@ static void scripted_deliver(void *self, const struct memferry_memory *memories,
     pthread_mutex_unlock(&control->mutex);
 }
 
+#endif
+
 static const struct memferry_option options[] = {
+#ifdef SCRIPTED_EMBEDS
+    {.name = "model", .type = MEMFERRY_OPTION_STRING, .default_value = "first", .help = "a name"},
+#endif
     {.name = "control", .type = MEMFERRY_OPTION_STRING, .required = true, .help = "an address"},
     {.name = "password", .type = MEMFERRY_OPTION_SECRET, .help = "what probe compares"},
     {0},
@@ -182,5 +221,9 @@ const struct memferry_plugin memferry_plugin = {
     .open = scripted_open,
     .close = scripted_close,
     .probe = scripted_probe,
+#ifdef SCRIPTED_EMBEDS
+    .embed = scripted_embed,
+#else
     .deliver = scripted_deliver,
+#endif
 };

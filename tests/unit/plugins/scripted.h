@@ -18,7 +18,7 @@
 struct scripted_entry {
     char id[32], content[32];
     uint64_t version;
-    bool deleted;
+    bool deleted, has_vector;
     size_t of; /* memories in the same call */
 };
 
@@ -51,7 +51,9 @@ enum {
     SCRIPTED_POISON = 'p', /* its whole request is refused */
     SCRIPTED_DOWN = 'd',   /* blames the backend */
     SCRIPTED_GONE = 'e',   /* says that the backend is gone for good */
-    SCRIPTED_SUPERSEDED = 'o'
+    SCRIPTED_SUPERSEDED = 'o',
+    SCRIPTED_NO_NUMBER = 'n', /* an embedder's vector holds none */
+    SCRIPTED_CUT = 'c'        /* an embedder cut the text */
 };
 
 #endif
