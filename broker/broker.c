@@ -35,6 +35,7 @@ static void end_threads(struct broker *broker)
     broker->running = false;
     alerts_stop(&broker->alerts);
     own_events_stop(&broker->own_events);
+    sessions_stop(&broker->sessions);
     queries_stop(&broker->queries);
     broker->applier = applier_stop(broker->applier);
     broker->store = store_close(broker->store);
@@ -65,6 +66,7 @@ static void broker_stop(struct broker *broker, int exit_code)
     listener_close(&broker->listener);
     applier_hurry(broker->applier);
     waits_stop(&broker->waits);
+    sessions_stop(&broker->sessions);
     peers_close(&broker->peers);
     backends_stop(&broker->backends);
 }
@@ -191,6 +193,7 @@ static void reload(struct broker *broker)
         config->dims = broker->config->dims;
     }
     listener_allow(&broker->listener, config->users, config->user_count);
+    sessions_set_idle(&broker->sessions, config->session_idle_ms);
     config_free(broker->config);
     broker->config = broker->services.config = config;
     log_write(broker->log, LOG_LEVEL_INFO, "config-taken", "the config was read again");
@@ -264,6 +267,7 @@ static struct broker *broker_new(const struct options *options, struct log *log)
                                          .backends = &broker->backends,
                                          .waits = &broker->waits,
                                          .alerts = &broker->alerts,
+                                         .sessions = &broker->sessions,
                                          .stats = &broker->stats,
                                          .log = log,
                                          .mailbox = &broker->mailbox};

@@ -36,6 +36,7 @@ struct broker {
     struct queries queries;
     struct backends backends;
     struct waits waits;
+    struct sessions sessions;
     struct services services;
     struct journal *journal;
     struct store *store; /* until the applier takes it over */

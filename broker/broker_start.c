@@ -28,18 +28,22 @@ static void bound_memory(void)
     mallopt(M_ARENA_MAX, ARENAS_MAX);
 }
 
-/* Room for every connection; where the system gives less, fewer are served. */
-static unsigned raise_file_limit(unsigned max_peers)
+/* Room for every connection, and for the owners of sessions; where the system gives less, fewer
+ * owners are watched, and then fewer connections served. */
+static unsigned raise_file_limit(unsigned max_peers, unsigned *ret_max_owners)
 {
     struct rlimit limit;
-    rlim_t wanted = max_peers + PEERS_REFUSED_MAX + FILES_BESIDE_PEERS;
+    rlim_t needed = max_peers + PEERS_REFUSED_MAX + FILES_BESIDE_PEERS;
+    rlim_t wanted = needed + SESSIONS_WATCHED_MAX;
 
+    *ret_max_owners = SESSIONS_WATCHED_MAX;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted) {
         return max_peers;
     }
     limit.rlim_cur = limit.rlim_max > wanted ? wanted : limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
-    return limit.rlim_cur >= wanted
+    *ret_max_owners = limit.rlim_cur > needed ? (unsigned)(limit.rlim_cur - needed) : 0;
+    return limit.rlim_cur >= needed
                ? max_peers
                : (unsigned)(limit.rlim_cur - PEERS_REFUSED_MAX - FILES_BESIDE_PEERS);
 }
@@ -58,7 +62,7 @@ static int start_loop(struct broker *broker, struct error *err)
     uv_signal_init(&broker->loop, &broker->interrupt);
     uv_signal_init(&broker->loop, &broker->hangup);
     mailbox_init(&broker->mailbox, &broker->loop);
-    unsigned max_peers = raise_file_limit(broker->config->max_peers);
+    unsigned max_owners, max_peers = raise_file_limit(broker->config->max_peers, &max_owners);
     r = peers_init(&broker->peers, &broker->loop, &broker->peer_handler, broker->log, max_peers);
     if (r == 0) {
         r = writes_init(&broker->writes, &broker->loop, &broker->peers, &broker->stats,
@@ -66,6 +70,8 @@ static int start_loop(struct broker *broker, struct error *err)
     }
     own_events_init(&broker->own_events, &broker->mailbox, &broker->writes);
     alerts_init(&broker->alerts, &broker->loop, &broker->own_events.emitter, broker->log);
+    sessions_init(&broker->sessions, &broker->loop, &broker->queries, &broker->own_events.emitter,
+                  broker->config->session_idle_ms, max_owners, broker->log);
     broker->loop_made = r == 0;
     return r < 0 ? error_set_errno(err, r, "cannot make the event loop's handles") : 0;
 }
@@ -155,6 +161,13 @@ static int start_backends(struct broker *broker, struct error *err)
     return backends_load(&broker->backends, broker->config, broker->writes.applied_seq, err);
 }
 
+static int start_sessions(struct broker *broker, struct error *err)
+{
+    (void)err;
+    sessions_start(&broker->sessions);
+    return 0;
+}
+
 static int start_listening(struct broker *broker, struct error *err)
 {
     int r = listener_open(&broker->listener, &broker->loop, broker->places.socket, &broker->peers,
@@ -189,10 +202,10 @@ static const struct {
     int (*run)(struct broker *, struct error *);
     int exit_code; /* of a start that fails here */
 } steps[] = {
-    {load_config, EX_CONFIG},  {find_places, EX_CONFIG},        {start_loop, EX_OSERR},
-    {open_journal, EX_IOERR},  {open_store, EX_IOERR},          {block_signals, EX_OSERR},
-    {start_threads, EX_OSERR}, {start_backends, EX_CONFIG},     {unblock_signals, EX_OSERR},
-    {start_turning, EX_OSERR}, {start_listening, EX_CANTCREAT},
+    {load_config, EX_CONFIG},  {find_places, EX_CONFIG},    {start_loop, EX_OSERR},
+    {open_journal, EX_IOERR},  {open_store, EX_IOERR},      {block_signals, EX_OSERR},
+    {start_threads, EX_OSERR}, {start_backends, EX_CONFIG}, {unblock_signals, EX_OSERR},
+    {start_turning, EX_OSERR}, {start_sessions, EX_OSERR},  {start_listening, EX_CANTCREAT},
 };
 
 int broker_start(struct broker *broker, struct error *err)

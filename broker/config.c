@@ -45,6 +45,7 @@ static struct config *config_new(void)
         config->max_peers = 1000;
         config->segment_bytes = 16 << 20;
         config->gather_us = 40;
+        config->session_idle_ms = INT64_C(30) * 60 * 1000;
         config->guard = (struct config_guard){
             .rapid_delete_count = 10, .rapid_delete_window_ms = 60000, .bulk_change_percent = 50};
     }
@@ -133,7 +134,7 @@ static int begin_backend(struct builder *b, const struct config_place *place, co
 
 static int unknown_section(const struct config_place *place, const char *type, struct error *err)
 {
-    static const char *const types[] = {"broker", "journal", "guard", "backend"};
+    static const char *const types[] = {"broker", "journal", "session", "guard", "backend"};
     const char *near = NULL;
     size_t best = SIZE_MAX;
 

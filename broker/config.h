@@ -59,6 +59,8 @@ struct config {
     uint64_t segment_bytes; /* 16 MiB; 1 MiB to 1 GiB */
     uint32_t gather_us;     /* 40; 0 to 10000 */
     bool keep_segments;
+    /* [session]: idle */
+    int64_t session_idle_ms; /* 30 minutes; 1 s to 365 days */
     struct config_guard guard;
     struct config_backend *backends;
     size_t backend_count;

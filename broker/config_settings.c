@@ -13,6 +13,8 @@
 #define SEGMENT_MIN      (INT64_C(1) << 20)
 #define SEGMENT_MAX      (INT64_C(1) << 30)
 #define GATHER_US_MAX    10000
+#define SESSION_IDLE_MIN 1000
+#define SESSION_IDLE_MAX (INT64_C(365) * 24 * 3600 * 1000)
 #define GUARD_COUNT_MAX  1000000000
 #define GUARD_WINDOW_MAX (INT64_C(24) * 3600 * 1000)
 
@@ -126,6 +128,20 @@ static int set_keep_segments(struct config *c, const struct config_place *place,
     return config_set_bool(&c->keep_segments, place, key, value, err);
 }
 
+static int set_session_idle(struct config *c, const struct config_place *place, const char *key,
+                            const char *value, struct error *err)
+{
+    int64_t idle_ms;
+
+    if (config_parse_duration(value, &idle_ms) != 0 || idle_ms < SESSION_IDLE_MIN ||
+        idle_ms > SESSION_IDLE_MAX) {
+        return config_bad_value(err, place, key, value,
+                                "give a time from 1s to 365 days, such as 30m");
+    }
+    c->session_idle_ms = idle_ms;
+    return 0;
+}
+
 /* "10 in 60s" */
 static int parse_rate(const char *text, int64_t *ret_count, int64_t *ret_window_ms)
 {
@@ -196,6 +212,7 @@ const struct config_setting config_settings[CONFIG_SETTING_COUNT] = {
     {"journal", "segment_size", set_segment_size},
     {"journal", "gather_us", set_gather_us},
     {"journal", "keep_segments", set_keep_segments},
+    {"session", "idle", set_session_idle},
     {"guard", "rapid_delete", set_rapid_delete},
     {"guard", "bulk_change", set_bulk_change},
 };

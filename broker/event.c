@@ -276,6 +276,8 @@ bool event_needs_apply(const struct event *event)
     case EVENT_DELETE:
     case EVENT_RESTORE:
     case EVENT_ALERT_ACK:
+    case EVENT_SESSION_BEGIN:
+    case EVENT_SESSION_END:
         return true;
     default:
         return false;

@@ -17,7 +17,6 @@
 #define PROPS_MAX       1024
 #define PROP_NAME_MAX   256
 #define PROP_LIST_MAX   4096
-#define SESSION_ID_MAX  64
 #define EVENT_ID_MAX    256
 #define REASON_MAX      1024
 #define WAIT_DEFAULT_MS 30000

@@ -22,6 +22,11 @@ const struct method methods[] = {
     {"dead.drop", method_dead_drop},
     {"alert.list", method_alert_list},
     {"alert.ack", method_alert_ack},
+    {"session.begin", method_session_begin},
+    {"session.touch", method_session_touch},
+    {"session.end", method_session_end},
+    {"session.get", method_session_get},
+    {"session.list", method_session_list},
     {"stats", method_stats},
     {NULL, NULL},
 };

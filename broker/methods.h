@@ -13,6 +13,7 @@
 #include "broker/config.h"
 #include "broker/peer.h"
 #include "broker/query.h"
+#include "broker/sessions.h"
 #include "broker/stats.h"
 #include "broker/waits.h"
 #include "broker/writes.h"
@@ -26,6 +27,7 @@ struct services {
     struct queries *queries;
     struct backends *backends;
     struct waits *waits;
+    struct sessions *sessions;
     struct stats *stats;
     struct alerts *alerts;
     struct journal *journal;
@@ -57,6 +59,9 @@ method_fn method_backend_list, method_backend_flush, method_backend_pause, metho
     method_backend_probe, method_backend_forget;
 method_fn method_dead_list, method_dead_retry, method_dead_drop;
 method_fn method_alert_list, method_alert_ack;
+
+method_fn method_session_begin, method_session_touch, method_session_end, method_session_get,
+    method_session_list;
 
 /* ---- shared by the methods ---- */
 

@@ -21,6 +21,10 @@
 #define PLAN_COLUMNS "seq, memory_id, state, at_ms, op"
 
 /* As enum alert_column in reader_alert.h counts them. */
+#define SESSION_COLUMNS                                                                            \
+    "seq, id, agent, cwd, pid, started_ms, seen_ms, ended_ms, end_reason, end_note"
+#define SESSION_OPEN_COLUMNS "seq, id, seen_ms, pid, pid_start, boot_id"
+
 #define ALERT_COLUMNS                                                                              \
     "a.id, a.seq, a.rule, a.severity, a.first_ms, a.at_ms, a.session_id, a.peer_pid, "             \
     "a.peer_command, a.count, a.sample_ids, a.statement, a.summary, a.undo, a.acked_ms, "          \
@@ -150,6 +154,17 @@ static const char *const statement_texts[READER_STATEMENTS] = {
     [READER_ALERTS_WAITING] =
         "SELECT count(*) FROM (SELECT 1 FROM deferred d CROSS JOIN alert a ON a.id=d.memory_id "
         "WHERE d.lane=?1 AND d.dead=0 AND a.seq<=?2 LIMIT ?3)",
+    [READER_SESSION] = "SELECT " SESSION_COLUMNS " FROM session WHERE id=?1",
+    [READER_SESSION_LIST] = "SELECT " SESSION_COLUMNS " FROM session INDEXED BY session_seq "
+                            "WHERE seq<?1 ORDER BY seq DESC",
+    [READER_SESSION_LIST_OPEN] = "SELECT " SESSION_COLUMNS " FROM session INDEXED BY session_open "
+                                 "WHERE seq<?1 AND ended_ms IS NULL ORDER BY seq DESC",
+    [READER_SESSIONS_OWNED] =
+        "SELECT " SESSION_OPEN_COLUMNS " FROM session INDEXED BY session_open "
+        "WHERE seq<?1 AND ended_ms IS NULL AND pid IS NOT NULL ORDER BY seq DESC LIMIT ?2",
+    [READER_SESSIONS_IDLE] = "SELECT " SESSION_OPEN_COLUMNS " FROM session INDEXED BY session_open "
+                             "WHERE seq<?1 AND ended_ms IS NULL AND seen_ms NOT BETWEEN ?3 AND ?4 "
+                             "ORDER BY seq DESC LIMIT ?2",
 };
 
 int reader_open(struct reader **ret, const char *path, struct error *err)

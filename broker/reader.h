@@ -9,6 +9,7 @@
 #define MEMFERRY_READER_H
 
 #include "broker/event_embed.h"
+#include "broker/session.h"
 #include "broker/store_kind.h"
 #include "broker/util/error.h"
 
@@ -70,6 +71,37 @@ struct reader_alert_filter {
 /* {"alerts": […], "next": …}, as reader_list; what was updated last comes first. */
 int reader_alert_list(struct reader *reader, const struct reader_alert_filter *filter,
                       msgpack_sbuffer *ret_result, struct error *err);
+
+/* A session as a msgpack map. */
+int reader_session(struct reader *reader, const char *id, msgpack_sbuffer *ret_result,
+                   struct error *err);
+
+struct reader_session_filter {
+    bool active;       /* only those that have not ended */
+    const char *agent; /* NULL: any */
+    uint32_t limit;    /* 1 to 1000 */
+    const char *after; /* the `next` of the page before; NULL: the start */
+};
+/* {"sessions": […], "next": …}, as reader_list; what began last comes first. */
+int reader_session_list(struct reader *reader, const struct reader_session_filter *filter,
+                        msgpack_sbuffer *ret_result, struct error *err);
+
+/* One that has not ended. */
+struct reader_open_session {
+    uint64_t seq; /* its place: falls from one to the next */
+    char id[SESSION_ID_MAX + 1];
+    int64_t seen_ms;
+    int64_t pid; /* of its owner; 0: none */
+    uint64_t pid_start;
+    char boot_id[SESSION_BOOT_MAX + 1];
+};
+/* Those below the place `before` (INT64_MAX: all) that have an owner; at most max. */
+int reader_sessions_owned(struct reader *reader, uint64_t before, size_t max,
+                          struct reader_open_session *ret, size_t *ret_count, struct error *err);
+/* The same for those not seen from from_ms to until_ms. */
+int reader_sessions_idle(struct reader *reader, uint64_t before, int64_t from_ms, int64_t until_ms,
+                         size_t max, struct reader_open_session *ret, size_t *ret_count,
+                         struct error *err);
 
 struct reader_counts {
     uint64_t memories, deleted, events, embeddings;

@@ -68,6 +68,7 @@ void store_rollback(struct store *store)
     }
     store->in_transaction = false;
     store->pending = store->committed;
+    store_sessions_forget(store);
 }
 
 static int save_progress(struct store *store, struct error *err)
@@ -151,6 +152,7 @@ int store_savepoint_undo(struct store *store, struct error *err)
         return error_set(err, -ECANCELED, "the transaction on %s is gone", store->sql.path);
     }
     store->pending = store->saved;
+    store_sessions_forget(store);
     int r = run(store, STORE_UNDO, err);
     return r == 0 ? run(store, STORE_RELEASE, err) : r;
 }

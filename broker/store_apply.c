@@ -224,6 +224,10 @@ static int apply_event(struct store *store, struct store_event *apply, struct ap
         return store_apply_alert(store, apply, result, err);
     case EVENT_ALERT_ACK:
         return store_apply_alert_ack(store, apply, result, err);
+    case EVENT_SESSION_BEGIN:
+        return store_apply_session_begin(store, apply, result, err);
+    case EVENT_SESSION_END:
+        return store_apply_session_end(store, apply, result, err);
     default:
         return store_refuse_event(apply, err, "this memferry does not know how");
     }
@@ -241,6 +245,9 @@ int store_apply(struct store *store, const struct journal_record *record,
                          (unsigned long long)record->seq);
     }
     int r = apply_event(store, &apply, ret_result, err);
+    if (r == 0) {
+        r = store_session_seen(store, &apply, err);
+    }
     if (r == 0) {
         store->pending.seq = record->seq;
     }

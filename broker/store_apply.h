@@ -85,6 +85,14 @@ int store_put_vector(struct store *store, struct store_event *apply,
 /* Behind find_memory: an embedder's vector, if it is for the content as it is now. */
 int store_apply_embed(struct store *store, struct store_event *apply, struct apply_result *result,
                       struct error *err);
+/* ---- store_session.c ---- */
+
+int store_apply_session_begin(struct store *store, struct store_event *apply,
+                              struct apply_result *result, struct error *err);
+int store_apply_session_end(struct store *store, struct store_event *apply,
+                            struct apply_result *result, struct error *err);
+/* An event that a session has made, if it has one. */
+int store_session_seen(struct store *store, const struct store_event *apply, struct error *err);
 
 /* ---- store_write.c: the new state ---- */
 

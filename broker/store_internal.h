@@ -3,6 +3,7 @@
 #define MEMFERRY_STORE_INTERNAL_H
 
 #include "broker/memory_state.h"
+#include "broker/session.h"
 #include "broker/sql.h"
 #include "broker/store.h"
 
@@ -41,6 +42,11 @@ enum store_statement {
     STORE_PUT_ALERT,
     STORE_ACK_ALERT,
     STORE_ACK_ALERTS,
+    STORE_FIND_SESSION,
+    STORE_ADD_SESSION,
+    STORE_BEGIN_SESSION,
+    STORE_SEE_SESSION,
+    STORE_END_SESSION,
     STORE_STATEMENTS /* how many */
 };
 
@@ -51,6 +57,15 @@ struct store_progress {
     uint64_t memories; /* alive */
     uint64_t deleted;
     uint64_t events, embeddings;
+};
+
+/* Sessions whose rows need no look: each was seen lately. Only what stands in the table is here. */
+#define STORE_SESSIONS_KEPT 64
+
+struct store_session {
+    char id[SESSION_ID_MAX]; /* no NUL behind the longest */
+    size_t size;             /* 0: none */
+    int64_t seen_ms;
 };
 
 struct store {
@@ -64,11 +79,15 @@ struct store {
     uint64_t wal_bytes;
     bool in_transaction, is_new, discard;
     bool wants_sync; /* the transaction holds what was promised and no journal has */
+    struct store_session sessions[STORE_SESSIONS_KEPT];
     /* kept from event to event, so that applying allocates nothing as a rule */
     XXH3_state_t *hash;
     struct memory_scratch scratch;
     msgpack_sbuffer old_state, new_state, restored;
 };
+
+/* store_session.c: what was written is undone. */
+void store_sessions_forget(struct store *store);
 
 /* Within a transaction: its commit is synced. */
 void store_want_sync(struct store *store);

@@ -82,6 +82,21 @@ static const char *const statement_texts[STORE_STATEMENTS] = {
         "acked_by=NULL",
     [STORE_ACK_ALERT] = "UPDATE alert SET acked_ms=?2, acked_by=?3 WHERE id=?1",
     [STORE_ACK_ALERTS] = "UPDATE alert SET acked_ms=?2, acked_by=?3 WHERE acked_ms IS NULL",
+    [STORE_FIND_SESSION] =
+        "SELECT seen_ms, end_reason, pid, pid_start, boot_id FROM session WHERE id=?1",
+    [STORE_ADD_SESSION] = "INSERT INTO session(id, seen_ms, agent, cwd, pid, pid_start, boot_id, "
+                          "seq, started_ms) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?2)",
+    /* One that goes on keeps its owner, unless there is another; one that had ended has none. */
+    [STORE_BEGIN_SESSION] =
+        "UPDATE session SET seen_ms=?2, agent=ifnull(?3, agent), cwd=ifnull(?4, cwd), "
+        "pid_start=iif(?5 IS NULL AND ended_ms IS NULL, pid_start, ?6), "
+        "boot_id=iif(?5 IS NULL AND ended_ms IS NULL, boot_id, ?7), "
+        "pid=iif(?5 IS NULL AND ended_ms IS NULL, pid, ?5), "
+        "ended_ms=NULL, end_reason=NULL, end_note=NULL WHERE id=?1",
+    [STORE_SEE_SESSION] =
+        "UPDATE session SET seen_ms=?2, ended_ms=iif(end_reason='idle', NULL, ended_ms), "
+        "end_reason=nullif(end_reason, 'idle') WHERE id=?1",
+    [STORE_END_SESSION] = "UPDATE session SET ended_ms=?2, end_reason=?3, end_note=?4 WHERE id=?1",
 };
 
 /* ---- open ---- */

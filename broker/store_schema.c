@@ -19,6 +19,8 @@
  * alert      one row an alert. seq: of the event that raised or last updated it, which lanes look
  *            at; first_ms, at_ms: of the first and the last; sample_ids: a msgpack array; acked_by:
  *            the session that acked it, if one did; from_seq, to_seq: of the events it counts.
+ * session    by their ids; seq: of the event that it was first known from. The owner is pid,
+ *            pid_start and boot_id.
  * event_key  hash of (event_id, memory, request) and the seq of its first receipt.
  */
 #include "broker/store_internal.h"
@@ -69,7 +71,14 @@ static const char *const migrations[] = {
     "ALTER TABLE memory ADD COLUMN embedding_model TEXT;"
     "UPDATE memory SET embedding_model='caller', vector_seq=coalesce((SELECT max(seq) FROM"
     " embedding WHERE memory_id=memory.id), 0) WHERE embedding_state='ready';"
-    "ALTER TABLE memory DROP COLUMN embedding_state;",
+    "ALTER TABLE memory DROP COLUMN embedding_state;"
+    "CREATE TABLE session(id TEXT PRIMARY KEY NOT NULL, seq INTEGER NOT NULL, agent TEXT, cwd TEXT,"
+    " pid INTEGER, pid_start INTEGER, boot_id TEXT, started_ms INTEGER NOT NULL,"
+    " seen_ms INTEGER NOT NULL, ended_ms INTEGER, end_reason TEXT, end_note TEXT) STRICT;"
+    "CREATE UNIQUE INDEX session_seq ON session(seq);"
+    "CREATE INDEX session_open ON session(seq) WHERE ended_ms IS NULL;"
+    "INSERT INTO session(id, seq, started_ms, seen_ms) SELECT session_id, min(seq), min(at_ms),"
+    " max(at_ms) FROM event WHERE session_id IS NOT NULL GROUP BY session_id ORDER BY min(seq);",
 };
 
 #define SCHEMA_VERSION ((int64_t)(sizeof migrations / sizeof migrations[0]))

@@ -16,6 +16,7 @@ int command_get(struct cli *cli, const struct args *args);
 int command_list(struct cli *cli, const struct args *args);
 int command_history(struct cli *cli, const struct args *args);
 int command_delete(struct cli *cli, const struct args *args);
+int command_session(struct cli *cli, const struct args *args);
 int command_status(struct cli *cli, const struct args *args);
 int command_backends(struct cli *cli, const struct args *args);
 int command_flush(struct cli *cli, const struct args *args);
