@@ -71,11 +71,13 @@ static int check_integrity(struct verify *verify, sqlite3_stmt *row)
                : damaged(verify, "SQLite says", &found);
 }
 
-/* A state names the vector that it was given. */
+/* A state names the vector that it was given, which is of its content. */
 static int check_vector(struct verify *verify, const struct memory_state *state,
                         const struct event_text *id)
 {
-    static const char *const text = "SELECT 1 FROM embedding WHERE seq=?1";
+    static const char *const text =
+        "SELECT 1 FROM embedding WHERE seq=?1 AND memory_id=?2 AND content_hash=?3";
+    uint8_t hash[HASH_SIZE];
     sqlite3_stmt *find;
     bool row;
 
@@ -84,7 +86,10 @@ static int check_vector(struct verify *verify, const struct memory_state *state,
     }
     int r = sql_prepare(&verify->sql, &text, 1, &find, verify->err);
     if (r == 0) {
+        store_hash_content(&state->content, hash);
         sql_bind_uint(find, 1, state->vector_seq);
+        sql_bind_text(find, 2, id->data, id->size);
+        sql_bind_blob(find, 3, hash, sizeof hash);
         r = sql_step(&verify->sql, find, &row, verify->err);
         sql_finalize(&find, 1);
     }

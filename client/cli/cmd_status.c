@@ -33,9 +33,13 @@ static void show_store(struct cli *cli, const struct memferry_node *stats)
     const struct memferry_node *journal = memferry_node_get(stats, "journal");
 
     line(cli, "memories");
-    fprintf(cli->out, "%lld, and %lld deleted; %lld events, %lld embeddings\n",
+    fprintf(cli->out, "%lld, and %lld deleted; %lld events, %lld embeddings",
             (long long)field_int(store, "memories"), (long long)field_int(store, "deleted"),
             (long long)field_int(store, "events"), (long long)field_int(store, "embeddings"));
+    if (field_int(store, "embeddings_pending") > 0) {
+        fprintf(cli->out, ", %lld pending", (long long)field_int(store, "embeddings_pending"));
+    }
+    fprintf(cli->out, "\n");
     line(cli, "journal");
     fprintf(cli->out, "committed to %lld, applied to %lld, in %lld segments\n",
             (long long)field_int(journal, "committed_seq"),

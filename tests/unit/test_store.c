@@ -615,6 +615,9 @@ static void test_the_same_journal_gives_the_same_store(void **state)
             if (rand() % 5 == 0) {
                 event.op = EVENT_DELETE;
                 apply(fixtures[which], event);
+            } else if (rand() % 4 == 0) {
+                fixture_embed(fixtures[which], id, rand() % 2 == 0 ? "a" : "b",
+                              rand() % 2 == 0 ? "nomic" : "minilm", 1, (float)(rand() % 2));
             } else {
                 apply_json(fixtures[which], event, bodies[rand() % 5]);
             }

@@ -1,6 +1,7 @@
 /*
- * Long random runs of puts, deletes, restores, conditions and repeats, each checked against a model that is
- * too simple to be wrong: an array of versions per memory, searched from end to end.
+ * Long random runs of puts, deletes, restores, conditions, repeats and an embedder's vectors, each
+ * checked against a model that is too simple to be wrong: an array of versions per memory, searched
+ * from end to end, and a table of what was embedded.
  */
 #include "store_fixture.h"
 
@@ -18,9 +19,18 @@
 
 #define IDS         6
 #define PROPS       4
+#define CONTENTS    3
 #define EVENTS_MAX  1500
 #define REQUESTS    40 /* different (event_id, body) pairs that come again and again */
 #define BATCH_TRIES 5
+
+static const char *const models[] = {NULL, "nomic", "minilm"};
+
+/* A vector that an embedder made. */
+struct made {
+    int model; /* 0: there is none */
+    int number;
+};
 
 struct version {
     uint64_t seq;
@@ -36,7 +46,7 @@ struct request {
     int id, event_id;
     bool is_delete, has_expected;
     uint64_t expected;
-    uint64_t restore; /* the version that comes back; 0: this is no restore */
+    uint64_t restore;         /* the version that comes back; 0: this is no restore */
     int content, tag, vector; /* -1: not given; vector 0: null */
     int props[PROPS];         /* -1: not given, 0: null */
 };
@@ -52,15 +62,23 @@ struct model {
     size_t counts[IDS];
     struct receipt receipts[EVENTS_MAX];
     size_t receipt_count;
+    struct made made[IDS][CONTENTS];
+    int embedder; /* its model; 0: there is none */
 };
+
+static const struct version *last_version(const struct model *model, int id)
+{
+    size_t count = model->counts[id];
+
+    return count > 0 ? &model->versions[id][count - 1] : NULL;
+}
 
 static bool same_request(const struct request *a, const struct request *b)
 {
     return a->id == b->id && a->event_id == b->event_id && a->is_delete == b->is_delete &&
            a->has_expected == b->has_expected && a->expected == b->expected &&
-           a->restore == b->restore &&
-           a->content == b->content && a->tag == b->tag && a->vector == b->vector &&
-           memcmp(a->props, b->props, sizeof a->props) == 0;
+           a->restore == b->restore && a->content == b->content && a->tag == b->tag &&
+           a->vector == b->vector && memcmp(a->props, b->props, sizeof a->props) == 0;
 }
 
 static struct apply_result model_add(struct model *model, const struct request *request,
@@ -143,8 +161,7 @@ static struct apply_result model_change(struct model *model, const struct reques
 static struct apply_result model_apply(struct model *model, const struct request *request,
                                        uint64_t seq)
 {
-    size_t count = model->counts[request->id];
-    const struct version *last = count > 0 ? &model->versions[request->id][count - 1] : NULL;
+    const struct version *last = last_version(model, request->id);
     uint64_t version = last != NULL ? last->seq : 0;
 
     for (size_t i = 0; i < model->receipt_count; i++) {
@@ -167,6 +184,23 @@ static struct apply_result model_apply(struct model *model, const struct request
     return model_change(model, request, seq);
 }
 
+static struct apply_result model_embed(struct model *model, int id, int content, struct made made,
+                                       uint64_t seq)
+{
+    const struct version *last = last_version(model, id);
+
+    if (last == NULL) {
+        return (struct apply_result){APPLY_NOT_FOUND, seq, 0};
+    }
+    struct made *old = &model->made[id][content];
+    if (last->content != content || last->vector > 0 ||
+        (old->model == made.model && old->number == made.number)) {
+        return (struct apply_result){APPLY_DUPLICATE, last->seq, last->seq};
+    }
+    *old = made;
+    return (struct apply_result){APPLY_CHANGED, seq, last->seq};
+}
+
 /* ---- the same for the store ---- */
 
 /* Of this memory as a rule, now and then of another: then there is no such version. */
@@ -183,7 +217,7 @@ static struct request random_request(const struct model *model, unsigned *seed)
     struct request request = {.id = rand_r(seed) % IDS,
                               .event_id = rand_r(seed) % 1000000,
                               .is_delete = rand_r(seed) % 4 == 0,
-                              .content = rand_r(seed) % 4 - 1,
+                              .content = rand_r(seed) % (CONTENTS + 1) - 1,
                               .tag = rand_r(seed) % 4 - 1,
                               .vector = rand_r(seed) % 6 - 3};
 
@@ -270,7 +304,34 @@ static struct apply_result store_request(struct fixture *f, const struct request
 
 /* ---- comparing ---- */
 
-static void print_version(int id, const struct version *version, char *out, size_t size)
+/* Nobody embeds what is deleted, what has a vector, or a content that is gone. */
+static bool is_pending(const struct model *model, int id, const struct version *version)
+{
+    const struct version *last = last_version(model, id);
+
+    return model->embedder != 0 && version->deleted_ms == 0 && last->deleted_ms == 0 &&
+           last->vector == 0 && last->content == version->content;
+}
+
+static void print_embedding(FILE *text, const struct model *model, int id,
+                            const struct version *version)
+{
+    const struct made *made = &model->made[id][version->content];
+
+    if (version->vector > 0) {
+        fprintf(text, "'embedding_state':'ready','embedding_model':'caller','embedding':[%d,1]}",
+                version->vector);
+    } else if (made->model > 0) {
+        fprintf(text, "'embedding_state':'ready','embedding_model':'%s','embedding':[%d,2]}",
+                models[made->model], made->number);
+    } else {
+        fprintf(text, "'embedding_state':'%s'}",
+                is_pending(model, id, version) ? "pending" : "none");
+    }
+}
+
+static void print_version(const struct model *model, int id, const struct version *version,
+                          char *out, size_t size)
 {
     FILE *text = fmemopen(out, size, "w");
 
@@ -293,12 +354,7 @@ static void print_version(int id, const struct version *version, char *out, size
         fprintf(text, "'deleted_ms':%lld,", (long long)version->deleted_ms);
     }
     fprintf(text, "'version':%lld,'stamp':%lld,'origin':'" FIXTURE_ORIGIN "',", seq, seq * 1000000);
-    if (version->vector > 0) {
-        fprintf(text, "'embedding_state':'ready','embedding_model':'caller','embedding':[%d,1]}",
-                version->vector);
-    } else {
-        fprintf(text, "'embedding_state':'none'}");
-    }
+    print_embedding(text, model, id, version);
     fclose(text);
 }
 
@@ -313,7 +369,7 @@ static void compare_all(struct fixture *f, const struct model *model)
             continue;
         }
         for (size_t k = 0; k < model->counts[i]; k++) {
-            print_version(i, &model->versions[i][k], expected, sizeof expected);
+            print_version(model, i, &model->versions[i][k], expected, sizeof expected);
             assert_string_equal(fixture_get(f, id, model->versions[i][k].seq), expected);
         }
         assert_string_equal(fixture_get(f, id, 0), expected);
@@ -349,6 +405,58 @@ static void compare_batches(struct fixture *f, const struct model *model, unsign
     assert_int_equal(seen, expected);
 }
 
+static bool needs_vector(const struct model *model, int id, int wanted)
+{
+    const struct version *last = last_version(model, id);
+
+    return last != NULL && last->deleted_ms == 0 && last->vector == 0 &&
+           model->made[id][last->content].model != wanted;
+}
+
+/* Walks the whole as an embedder does: each memory that needs a vector exactly once. */
+static void compare_embed_batches(struct fixture *f, const struct model *model, int wanted,
+                                  unsigned *seed)
+{
+    uint64_t cursor = 0, before;
+    bool seen[IDS] = {false};
+    struct error err;
+
+    do {
+        struct reader_batch *batch;
+        assert_int_equal(reader_batch_embed(fixture_reader(f), "lane", cursor, models[wanted],
+                                            1 + (size_t)rand_r(seed) % IDS, 1 << 20, &batch, &err),
+                         0);
+        for (size_t i = 0; i < reader_batch_count(batch); i++) {
+            int id = reader_batch_items(batch)[i].id[1] - '0';
+            assert_true(needs_vector(model, id, wanted));
+            assert_false(seen[id]);
+            seen[id] = true;
+        }
+        before = cursor;
+        cursor = reader_batch_cursor(batch);
+        reader_batch_free(batch);
+    } while (cursor > before);
+    for (int i = 0; i < IDS; i++) {
+        assert_int_equal(seen[i], needs_vector(model, i, wanted));
+    }
+}
+
+static void embed_something(struct fixture *f, struct model *model, unsigned *seed)
+{
+    int id = rand_r(seed) % IDS, content = rand_r(seed) % CONTENTS;
+    struct made made = {.model = 1 + rand_r(seed) % 2, .number = 1 + rand_r(seed) % 2};
+    char id_text[8], content_text[8];
+
+    snprintf(id_text, sizeof id_text, "m%d", id);
+    snprintf(content_text, sizeof content_text, "c%d", content);
+    struct apply_result expected = model_embed(model, id, content, made, f->seq + 1);
+    struct apply_result found =
+        fixture_embed(f, id_text, content_text, models[made.model], (float)made.number, 2);
+    assert_int_equal(found.outcome, expected.outcome);
+    assert_int_equal(found.seq, expected.seq);
+    assert_int_equal(found.version, expected.version);
+}
+
 static void verify(struct fixture *f)
 {
     uint64_t memories, events, applied_seq;
@@ -367,7 +475,12 @@ static void run_model(unsigned seed)
     struct fixture fixture;
 
     fixture_init(&fixture);
+    model->embedder = (int)seed % 2; /* with and without one */
+    fixture_set_embedder(&fixture, "lane", models[model->embedder]);
     for (size_t i = 0; i < EVENTS_MAX; i++) {
+        while (rand_r(&seed) % 3 == 0) {
+            embed_something(&fixture, model, &seed);
+        }
         struct request request = random_request(model, &seed);
         size_t slot = (size_t)rand_r(&seed) % REQUESTS;
         if (i >= REQUESTS && rand_r(&seed) % 3 == 0) {
@@ -386,6 +499,7 @@ static void run_model(unsigned seed)
     compare_all(&fixture, model);
     for (int i = 0; i < BATCH_TRIES; i++) {
         compare_batches(&fixture, model, &seed);
+        compare_embed_batches(&fixture, model, 1 + i % 2, &seed);
     }
     verify(&fixture);
     fixture_deinit(&fixture);

@@ -28,6 +28,8 @@ static int setup(void **state)
                                      .rule = fixture_text("rapid-delete"),
                                      .severity = MEMFERRY_SEVERITY_WARNING,
                                      .count = 11});
+    fixture_put_json(f, "e", "{'content':'E'}");
+    fixture_embed(f, "e", "E", "nomic", 3, 4);
     assert_int_equal(store_begin(f->store, &err), 0);
     assert_int_equal(store_lane_ensure(f->store, "graph", LANE_SINK, &err), 0);
     assert_int_equal(store_commit(f->store, &err), 0);
@@ -43,9 +45,9 @@ static void test_a_good_store_is_counted(void **state)
     struct error err;
 
     assert_int_equal(store_verify(f->path, &memories, &events, &applied_seq, &err), 0);
-    assert_int_equal(memories, 2);
-    assert_int_equal(events, 3);
-    assert_int_equal(applied_seq, 4);
+    assert_int_equal(memories, 3);
+    assert_int_equal(events, 5);
+    assert_int_equal(applied_seq, 6);
 }
 
 static void test_each_kind_of_damage_is_found(void **state)
@@ -58,13 +60,32 @@ static void test_each_kind_of_damage_is_found(void **state)
         "UPDATE memory SET content_hash=x'00' WHERE id='a'",
         "DELETE FROM memory WHERE id='b'",
         "DELETE FROM embedding",
-        "UPDATE applied SET seq=3",
-        "UPDATE lane SET cursor=5",
+        "UPDATE applied SET seq=5",
+        "UPDATE lane SET cursor=7",
         "INSERT INTO memory_tag VALUES('t', 2)",
         "UPDATE alert SET seq=2",
         "UPDATE alert SET count=12",
         "UPDATE event SET state=x'80' WHERE seq=4",
         "DELETE FROM alert",
+        "DELETE FROM embedding WHERE seq=6",
+        "UPDATE embedding SET vector=x'00' WHERE seq=6",
+        "UPDATE embedding SET vector=x'0000803f0000c07f' WHERE seq=6", /* 1, NaN */
+        "UPDATE embedding SET dims=3 WHERE seq=6",
+        "UPDATE embedding SET memory_id='b' WHERE seq=6",
+        "UPDATE embedding SET memory_id='gone' WHERE seq=6",
+        "UPDATE embedding SET content_hash=zeroblob(16) WHERE seq=6",
+        "UPDATE embedding SET model='minilm' WHERE seq=6",
+        "UPDATE embedding SET content_hash=zeroblob(16) WHERE seq=1",
+        "UPDATE memory SET vector_seq=6 WHERE id='a'",
+        "UPDATE memory SET vector_seq=0, embedding_model=NULL WHERE id='e'",
+        "UPDATE memory SET vector_seq=0, embedding_model=NULL WHERE id='a'",
+        "UPDATE memory SET embedding_model='caller' WHERE id='b'",
+        "UPDATE applied SET embeddings=1",
+        "INSERT INTO embedding(seq, memory_id, content_hash, model, dims, vector) "
+        "SELECT 7, memory_id, content_hash, 'minilm', dims, vector FROM embedding WHERE seq=6; "
+        "UPDATE applied SET embeddings=3",
+        "UPDATE event SET state=NULL WHERE seq=5",
+        "UPDATE event SET op='put' WHERE seq=6",
     };
     struct fixture *f = *state;
     char save[256], undo[256];
