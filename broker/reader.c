@@ -75,12 +75,11 @@ static const char *const statement_texts[READER_STATEMENTS] = {
                            "ORDER BY m.touched_seq LIMIT 1",
     /* Of the first ?2 rows above the cursor: a bound on the work, not on the count. */
     [READER_EMBED_ABOVE] =
-        "SELECT count(*) FROM (SELECT deleted_ms, embedding_model FROM memory INDEXED BY "
-        "memory_touched WHERE touched_seq>?1 ORDER BY touched_seq LIMIT ?2) m WHERE " NEEDS_VECTOR,
-    [READER_EMBED_OLDEST] =
-        "SELECT e.at_ms FROM (SELECT touched_seq, deleted_ms, embedding_model FROM memory INDEXED "
-        "BY memory_touched WHERE touched_seq>?1 ORDER BY touched_seq LIMIT ?2) m "
-        "CROSS JOIN event e ON e.seq=m.touched_seq WHERE " NEEDS_VECTOR " LIMIT 1",
+        "SELECT needing, looked, (SELECT at_ms FROM event WHERE seq=oldest) FROM ("
+        "SELECT sum(needs) AS needing, count(*) AS looked, "
+        "min(iif(needs, touched_seq, NULL)) AS oldest FROM (SELECT m.touched_seq, " NEEDS_VECTOR
+        " AS needs FROM memory m INDEXED BY memory_touched WHERE m.touched_seq>?1 "
+        "ORDER BY m.touched_seq LIMIT ?2))",
     [READER_LANE_WAITING] =
         "SELECT count(*) FROM (SELECT 1 FROM deferred d CROSS JOIN memory m ON m.id=d.memory_id "
         "WHERE d.lane=?1 AND d.dead=0 AND m.touched_seq<=?2 LIMIT ?3)",

@@ -8,24 +8,6 @@
 /* Counting stops here: more than that is "a lot" to everybody. */
 #define PENDING_COUNT_MAX 1000000
 
-/* How a lane stands, and what it would need to know of itself for that. */
-struct standing {
-    struct reader_lane *lane;
-    const char *model; /* of an embedder's lane; NULL: a sink's */
-};
-
-static int find_model(struct reader *reader, const char *lane, struct standing *standing,
-                      struct error *err)
-{
-    const struct reader_embedder *embedder;
-    int r = reader_find_embedder(reader, &embedder, err);
-
-    if (r == 0 && strcmp(embedder->lane, lane) == 0) {
-        standing->model = embedder->model;
-    }
-    return r;
-}
-
 static int read_row(struct reader *reader, const char *lane, struct reader_lane *ret,
                     struct error *err)
 {
@@ -60,33 +42,20 @@ static int read_deferred(struct reader *reader, const char *lane, struct reader_
     return r;
 }
 
-/* The statement for what waits above the cursor: an embedder's lane has one of its own, with the
- * model; so has one of alerts, without. */
-static sqlite3_stmt *above(struct reader *reader, const struct standing *standing,
-                           enum reader_statement sink, enum reader_statement embedder,
-                           enum reader_statement alerts)
+static void note_oldest(struct reader_lane *ret, int64_t at_ms)
 {
-    const char *model = standing->model;
-    bool is_alerts = standing->lane->kind == LANE_ALERTS;
-    sqlite3_stmt *statement = reader->statements[model != NULL ? embedder
-                                                 : is_alerts   ? alerts
-                                                               : sink];
-
-    sql_bind_uint(statement, 1, standing->lane->cursor);
-    if (model != NULL) {
-        sql_bind_uint(statement, 2, PENDING_COUNT_MAX);
-        sql_bind_text(statement, 4, model, strlen(model));
+    if (at_ms != 0 && (ret->oldest_pending_ms == 0 || at_ms < ret->oldest_pending_ms)) {
+        ret->oldest_pending_ms = at_ms;
     }
-    return statement;
 }
 
-static int count_above(struct reader *reader, const struct standing *standing, struct error *err)
+static int count_above(struct reader *reader, struct reader_lane *ret, struct error *err)
 {
-    sqlite3_stmt *count =
-        above(reader, standing, READER_LANE_ABOVE, READER_EMBED_ABOVE, READER_ALERTS_ABOVE);
-    struct reader_lane *ret = standing->lane;
+    bool is_alerts = ret->kind == LANE_ALERTS;
+    sqlite3_stmt *count = reader->statements[is_alerts ? READER_ALERTS_ABOVE : READER_LANE_ABOVE];
     bool row;
 
+    sql_bind_uint(count, 1, ret->cursor);
     sql_bind_uint(count, 2, PENDING_COUNT_MAX);
     int r = sql_step(&reader->sql, count, &row, err);
     if (r == 0 && row) {
@@ -94,6 +63,65 @@ static int count_above(struct reader *reader, const struct standing *standing, s
         sql_reset(count);
     }
     return r;
+}
+
+static int find_oldest(struct reader *reader, struct reader_lane *ret, struct error *err)
+{
+    bool is_alerts = ret->kind == LANE_ALERTS;
+    sqlite3_stmt *find = reader->statements[is_alerts ? READER_ALERTS_OLDEST : READER_LANE_OLDEST];
+    bool row;
+
+    sql_bind_uint(find, 1, ret->cursor);
+    int r = sql_step(&reader->sql, find, &row, err);
+    if (r == 0 && row) {
+        note_oldest(ret, sqlite3_column_int64(find, 0));
+        sql_reset(find);
+    }
+    return r;
+}
+
+/* Of an embedder's lane: one look at what lies above tells how much of it needs a vector, and since
+ * when. When the look ends at its bound, something may need one behind it. */
+static int look_above(struct reader *reader, const char *model, struct reader_lane *ret,
+                      struct error *err)
+{
+    sqlite3_stmt *look = reader->statements[READER_EMBED_ABOVE];
+    bool row;
+
+    sql_bind_uint(look, 1, ret->cursor);
+    sql_bind_uint(look, 2, PENDING_COUNT_MAX);
+    sql_bind_text(look, 4, model, strlen(model));
+    int r = sql_step(&reader->sql, look, &row, err);
+    if (r == 0 && row) {
+        bool is_cut = sql_column_uint(look, 1) == PENDING_COUNT_MAX;
+        ret->pending = sql_column_uint(look, 0);
+        ret->pending += ret->pending == 0 && is_cut;
+        note_oldest(ret, sqlite3_column_int64(look, 2)); /* NULL reads as 0 */
+        sql_reset(look);
+    }
+    return r;
+}
+
+/* An embedder that is no longer configured waits for nothing. */
+static int read_embedder(struct reader *reader, const char *lane, struct reader_lane *ret,
+                         struct error *err)
+{
+    const struct reader_embedder *embedder;
+    int r = reader_find_embedder(reader, &embedder, err);
+
+    return r == 0 && strcmp(embedder->lane, lane) == 0
+               ? look_above(reader, embedder->model, ret, err)
+               : r;
+}
+
+static int read_above(struct reader *reader, const char *lane, struct reader_lane *ret,
+                      struct error *err)
+{
+    if (ret->kind == LANE_EMBEDDER) {
+        return read_embedder(reader, lane, ret, err);
+    }
+    int r = count_above(reader, ret, err);
+    return r == 0 ? find_oldest(reader, ret, err) : r;
 }
 
 /* Deferred memories that are above the cursor again were counted there. */
@@ -123,56 +151,24 @@ static int count_waiting(struct reader *reader, const char *lane, struct reader_
     return r;
 }
 
-static int find_oldest(struct reader *reader, const struct standing *standing, struct error *err)
+static int read_lane(struct reader *reader, const char *lane, struct reader_lane *ret,
+                     struct error *err)
 {
-    sqlite3_stmt *find =
-        above(reader, standing, READER_LANE_OLDEST, READER_EMBED_OLDEST, READER_ALERTS_OLDEST);
-    struct reader_lane *ret = standing->lane;
-    bool row;
+    int r = read_row(reader, lane, ret, err);
 
-    int r = sql_step(&reader->sql, find, &row, err);
-    if (r == 0 && row) {
-        int64_t at_ms = sqlite3_column_int64(find, 0);
-        if (ret->oldest_pending_ms == 0 || at_ms < ret->oldest_pending_ms) {
-            ret->oldest_pending_ms = at_ms;
-        }
-        sql_reset(find);
-    }
-    return r;
-}
-
-static int read_standing(struct reader *reader, const char *lane, struct standing *standing,
-                         struct error *err)
-{
-    struct reader_lane *ret = standing->lane;
-    int r = find_model(reader, lane, standing, err);
-
-    if (r == 0) {
-        r = read_row(reader, lane, ret, err);
-    }
     if (r == 0) {
         r = read_deferred(reader, lane, ret, err);
     }
     if (r == 0) {
-        r = count_above(reader, standing, err);
+        r = read_above(reader, lane, ret, err);
     }
     return r == 0 ? count_waiting(reader, lane, ret, err) : r;
-}
-
-static int read_lane(struct reader *reader, const char *lane, struct reader_lane *ret,
-                     struct error *err)
-{
-    struct standing standing = {.lane = ret};
-    int r = read_standing(reader, lane, &standing, err);
-
-    return r == 0 ? find_oldest(reader, &standing, err) : r;
 }
 
 int reader_lane_pending(struct reader *reader, const char *lane, uint64_t *ret, struct error *err)
 {
     struct reader_lane found = {0};
-    struct standing standing = {.lane = &found};
-    int r = read_standing(reader, lane, &standing, err);
+    int r = read_lane(reader, lane, &found, err);
 
     *ret = found.pending;
     return r;

@@ -196,6 +196,43 @@ static void test_content_that_comes_back_has_its_vector_again(void **state)
     verify(f);
 }
 
+static void restore(struct fixture *f, const char *id, uint64_t version)
+{
+    struct apply_result result;
+    msgpack_sbuffer fields;
+    msgpack_packer out;
+
+    msgpack_sbuffer_init(&fields);
+    msgpack_packer_init(&out, &fields, msgpack_sbuffer_write);
+    msgpack_pack_map(&out, 1);
+    msgpack_pack_str_with_body(&out, "version", 7);
+    msgpack_pack_uint64(&out, version);
+    struct event event = {.op = EVENT_RESTORE,
+                          .memory_id = fixture_text(id),
+                          .fields = (const uint8_t *)fields.data,
+                          .fields_size = fields.size};
+    assert_int_equal(fixture_apply(f, &event, &result), 0);
+    assert_int_equal(result.outcome, APPLY_CHANGED);
+    msgpack_sbuffer_destroy(&fields);
+}
+
+static void test_a_restored_version_has_its_vector_again(void **state)
+{
+    struct fixture *f = *state;
+
+    fixture_put_json(f, "m", "{'content':'one'}");
+    fixture_embed(f, "m", "one", "nomic", 1, 2);
+    fixture_put_json(f, "m", "{'content':'two','embedding':[3,4]}");
+    fixture_put_json(f, "m", "{'content':'three'}");
+    restore(f, "m", 1);
+    assert_embedding(f, "m", 0, READY("nomic", "[1,2]"));
+    restore(f, "m", 3);
+    assert_embedding(f, "m", 0, READY("caller", "[3,4]"));
+    restore(f, "m", 4);
+    assert_embedding(f, "m", 0, NONE);
+    verify(f);
+}
+
 static void test_a_change_of_other_fields_keeps_the_vector(void **state)
 {
     struct fixture *f = *state;
@@ -487,6 +524,12 @@ static void test_pending_counts_what_needs_a_vector(void **state)
     assert_int_equal(counts(f).embeddings_pending, 1);
     defer(f, "b", true);
     assert_int_equal(counts(f).embeddings_pending, 0);
+    fixture_put_json(f, "e", "{'content':'E'}");
+    fixture_set_embedder(f, "vectors", NULL); /* the lane stays, and waits for nothing */
+    assert_int_equal(counts(f).embeddings_pending, 0);
+    assert_int_equal(reader_lane(fixture_reader(f), "vectors", &lane, &err), 0);
+    assert_true(lane.exists);
+    assert_int_equal(lane.pending, 0);
 }
 
 static void test_another_model_comes_by_everything_again(void **state)
@@ -526,6 +569,7 @@ int main(void)
         STORE_TEST(test_another_models_vector_takes_the_place_of_the_old),
         STORE_TEST(test_the_same_vector_again_changes_nothing),
         STORE_TEST(test_content_that_comes_back_has_its_vector_again),
+        STORE_TEST(test_a_restored_version_has_its_vector_again),
         STORE_TEST(test_a_change_of_other_fields_keeps_the_vector),
         STORE_TEST(test_a_new_vector_survives_a_restart),
         STORE_TEST(test_an_embed_that_is_none_of_ours_is_refused),
