@@ -150,5 +150,8 @@ int lane_check(struct lane *lane, struct error *err)
         return error_set(err, -ECANCELED, "Backend %s is being stopped.", lane->name);
     }
     fail(lane, CIRCUIT_BACKEND, 0, why.text);
+    if (status == -ENOLINK && !lane->paused) {
+        lane_give_up(lane, why.text, err); /* if it can't be stored now: it is asked again */
+    }
     return error_set(err, status, "%s", why.text);
 }

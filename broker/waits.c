@@ -64,10 +64,13 @@ static bool lane_is_level(const struct wait *wait, const struct wait_lane *lane)
     if (!wait->is_flush) {
         return lane->delivery != READER_DELIVERY_PENDING;
     }
-    if (lane->lane.kind != LANE_SINK) { /* of what is not for it the cursor says nothing */
-        return lane->lane.exists && lane->lane.pending == 0;
+    if (!lane->lane.exists) {
+        return false;
     }
-    return lane->lane.exists && lane->lane.cursor >= wait->seq && lane->lane.deferred == 0;
+    /* The cursor does not move over what is not for this lane: then nothing is pending. A sink may
+     * have what was asked for while more came. */
+    bool passed = lane->lane.kind == LANE_SINK && lane->lane.cursor >= wait->seq;
+    return lane->lane.pending == 0 || (passed && lane->lane.deferred == 0);
 }
 
 static const char *delivery_name(const struct wait_lane *lane)

@@ -185,7 +185,8 @@ struct memferry_plugin {
      * Is the backend reachable, does it let us in, is its schema there (if not: make it)? Called
      * after open, after a failure of the whole backend with back-off, and by request. Returns 0
      * when deliveries may start; *why may then tell what it found, for `memferry backends probe`.
-     * Otherwise a negative errno, with *why filled.
+     * Otherwise a negative errno, with *why filled; -ENOLINK says that it is gone for good, as
+     * MEMFERRY_BLAME_GONE does.
      */
     int (*probe)(void *self, struct memferry_reason *why);
 

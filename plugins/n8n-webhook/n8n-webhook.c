@@ -127,11 +127,13 @@ static int n8n_probe(void *self, struct memferry_reason *why)
 
     if (outcome.verdict == MEMFERRY_RETRY) {
         *why = outcome.reason;
-        return -EIO;
+        return outcome.blame == MEMFERRY_BLAME_GONE ? -ENOLINK : -EIO;
     }
     if (outcome.verdict == MEMFERRY_REJECT) {
-        n8n->host->log(n8n->host, MEMFERRY_LOG_INFO, "it takes our signature and no pings: %s",
-                       outcome.reason.text);
+        snprintf(why->text, sizeof why->text, "it takes the signature and knows no pings: %.380s",
+                 outcome.reason.text);
+    } else {
+        snprintf(why->text, sizeof why->text, "it takes the signature and answers pings");
     }
     return 0;
 }

@@ -228,6 +228,23 @@ static void test_a_backend_that_is_gone_for_good_pauses_its_lane_and_blames_nobo
     assert_int_equal(world_given(world, "e"), 2);
 }
 
+static void test_a_probe_that_finds_the_backend_gone_for_good_pauses_its_lane(void **state)
+{
+    struct world *world = *state;
+
+    world->backend.probe_fails = world->backend.probe_gone = true;
+    world_start_lane(world);
+    world_await(world, is_paused);
+    world_await(world, gone_was_told);
+    assert_true(world_row(world).paused);
+    assert_int_equal(world->backend.probes, 1);
+    world_set(world, &world->backend.probe_fails, false);
+    world_put(world, "a", "content");
+    assert_int_equal(world_pause(world, false), 0);
+    world_await(world, world_nothing_is_left);
+    assert_int_equal(world->troubles[LANE_TROUBLE_GONE], 1);
+}
+
 /* ---- pause, stop ---- */
 
 static void test_a_paused_lane_delivers_nothing_and_stays_paused_over_a_restart(void **state)
@@ -385,6 +402,7 @@ int main(void)
         TEST(test_a_probe_by_hand_heals_at_once_and_tells_what_the_plugin_said),
         TEST(test_a_probe_by_hand_of_a_closed_circuit_opens_it_if_the_backend_is_away),
         TEST(test_a_backend_that_is_gone_for_good_pauses_its_lane_and_blames_nobody),
+        TEST(test_a_probe_that_finds_the_backend_gone_for_good_pauses_its_lane),
         TEST(test_a_paused_lane_delivers_nothing_and_stays_paused_over_a_restart),
         TEST(test_a_pause_ends_a_batch_that_is_being_halved),
         TEST(test_stop_ends_the_call_and_what_was_not_confirmed_is_delivered_later),

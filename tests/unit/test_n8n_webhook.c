@@ -11,6 +11,7 @@
 #include "tests/lib/fault_server.h"
 #include "tests/lib/sample_memory.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -520,6 +521,7 @@ static void test_a_ping_is_signed_and_holds_no_memory(void **state)
     char body[256];
 
     assert_int_equal(probe(f, 200, "", &why), 0);
+    assert_non_null(strstr(why.text, "answers pings"));
     snprintf(body, sizeof body, "{\"event\":{\"id\":\"%s\",\"op\":\"ping\"}}",
              header_of(f, 0, "webhook-id"));
     assert_string_equal(body_of(f, 0), body);
@@ -535,7 +537,7 @@ static void test_a_probe_says_what_is_wrong_with_the_receiver(void **state)
     assert_non_null(strstr(why.text, "secret"));
     assert_true(probe(f, 404, "no", &why) < 0);
     assert_non_null(strstr(why.text, "active"));
-    assert_true(probe(f, 410, "no", &why) < 0);
+    assert_int_equal(probe(f, 410, "no", &why), -ENOLINK);
     assert_non_null(strstr(why.text, "gone"));
     assert_true(probe(f, 500, "database down", &why) < 0);
     assert_non_null(strstr(why.text, "database down"));
@@ -549,6 +551,7 @@ static void test_a_receiver_that_knows_no_pings_is_good_enough(void **state)
 
     assert_int_equal(probe(f, 400, "no id", &why), 0);
     assert_int_equal(probe(f, 422, "no id", &why), 0);
+    assert_non_null(strstr(why.text, "knows no pings"));
 }
 
 int main(void)

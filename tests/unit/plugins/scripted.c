@@ -88,7 +88,7 @@ static int scripted_probe(void *self, struct memferry_reason *why)
     if (control->probe_fails) {
         snprintf(why->text, sizeof why->text, "%s",
                  control->probe_reason != NULL ? control->probe_reason : "The backend is away.");
-        status = -ECONNREFUSED;
+        status = control->probe_gone ? -ENOLINK : -ECONNREFUSED;
     } else if (control->password != NULL && strcmp(control->password, instance->password) != 0) {
         snprintf(why->text, sizeof why->text, "The backend refused the password.");
         status = -EACCES;
