@@ -60,6 +60,10 @@ static const struct column columns[] = {
      .options = {{"secret", SECRET}, {"connections", "1"}},
      .good = "{\"ok\":true}",
      .different = {{"bad JSON", DONE}, {"409", SUPERSEDED}, {"410", GONE}}},
+    {.name = "ollama-embed",
+     .path = OLLAMA_EMBED,
+     .options = {{"token", SECRET}},
+     .good = "{\"embeddings\":[[1,2,3,4]]}"},
 };
 
 /* ---- the rows ---- */
