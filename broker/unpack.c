@@ -5,7 +5,7 @@
 
 struct unpack unpack_over(const uint8_t *data, size_t size)
 {
-    return (struct unpack){.at = data, .end = data + size};
+    return (struct unpack){.at = data, .end = size > 0 ? data + size : data}; /* data may be NULL */
 }
 
 static size_t bytes_left(const struct unpack *in)
