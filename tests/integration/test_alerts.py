@@ -1,6 +1,13 @@
-"""Alerts: raised by the broker itself, listed, acked, and there after a crash."""
+"""Alerts: raised by the broker itself, listed, acked, told to people, and there after a crash."""
+import hashlib
+import hmac
+import http.server
+import json
+import threading
+
 import pytest
 
+import sinks
 from load import KEEP, remove_store
 from sinks import put
 from wire import RpcError, until
@@ -123,3 +130,173 @@ def test_damage_in_the_journal_raises_an_alert(make_broker):
     aside, = (broker.state / "journal").glob("aside-*")
     assert alert["severity"] == "critical" and str(aside) in alert["summary"]
     assert alert["id"] == f"journal-damage/{aside.name}"
+
+
+# ---- told to people ----
+
+SECRET = "correct-horse-battery"
+
+
+class Receiver(http.server.HTTPServer):
+    """A receiver of webhooks. Until it is activated its port is its own, and refuses."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler, bind_and_activate=False)
+        self.server_bind()
+        self.url = f"http://127.0.0.1:{self.server_port}/alert"
+        self.status, self.alerts, self.thread = 200, [], None
+
+    def activate(self):
+        self.server_activate()
+        self.thread = threading.Thread(target=self.serve_forever, daemon=True)
+        self.thread.start()
+
+    def end(self):
+        if self.thread:
+            self.shutdown()
+            self.thread.join()
+        self.server_close()
+
+    def told(self):
+        return [(a["id"], a["count"]) for a in self.alerts]
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):  # pylint: disable=invalid-name
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        signed = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+        good = hmac.compare_digest(self.headers["X-Signature-256"], "sha256=" + signed)
+        message = json.loads(body)
+        is_alert = message["event"]["op"] == "alert"
+        status = 401 if not good else self.server.status if is_alert else 200
+        if status == 200 and is_alert:
+            assert message["event"]["id"] == self.headers["webhook-id"]
+            self.server.alerts.append(message["alert"])
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def receiver():
+    it = Receiver()
+    yield it
+    it.end()
+
+
+class Told(sinks.Scripted):
+    """A broker whose one backend is gone, and whose other one tells of alerts."""
+
+    def __init__(self, broker, library, url, more=""):
+        super().__init__(broker, "graph", library)
+        self.bell = sinks.Backend(broker, "bell")
+        self.script("gone")
+        broker.configure(f'{self.section}[backend "bell"]\nplugin = alert-notify\nagain = 0s\n'
+                         f"webhook = {url}\n{more}\n")
+        broker.start()
+        put(broker, "m", 1)
+        wait_alert(broker, "backend-gone")
+
+
+@pytest.fixture
+def told(make_broker, library, receiver):
+    """told("more of the section")"""
+    def make(more=""):
+        broker = make_broker(start=False, MEMORY_WEBHOOK_TOKEN=SECRET)
+        return Told(broker, library, receiver.url, more)
+    return make
+
+
+def test_alert_raised_while_its_receiver_is_down_arrives_when_it_is_back(told, receiver):
+    it = told()
+    status = it.bell.wait_status("a refused connection",
+                                 lambda s: s["circuit"] != "closed" and s["last_error"])
+    assert status["pending"] == 1 and status["kind"] == "alerts"
+    it.broker.kill()
+    it.broker.start()
+    assert alerts(it.broker)[0]["id"] == "backend-gone/graph"
+    it.broker.restart()
+    receiver.activate()
+    it.bell.call("probe")
+    until(receiver.told, "the alert")
+    it.bell.wait_status("a level lane", lambda s: s["pending"] == 0)
+    assert receiver.told() == [("backend-gone/graph", 1)]
+    alert, = receiver.alerts
+    assert alert["rule"] == "backend-gone" and alert["undo"] == "memferry backends resume graph"
+    assert SECRET not in it.broker.log_text()
+
+
+def test_alert_is_told_once_over_restarts_and_kills(told, receiver):
+    receiver.activate()
+    it = told()
+    it.bell.wait_status("the alert taken", lambda s: s["delivered"] == 1)
+    for end in (it.broker.kill, it.broker.stop, it.broker.kill):
+        end()
+        it.broker.start()
+        it.bell.wait_status("a level lane", lambda s: s["circuit"] == "closed" and not s["pending"])
+    assert receiver.told() == [("backend-gone/graph", 1)]
+    resumed(it)
+    until(lambda: len(receiver.alerts) == 2, "the alert that went on")
+    assert receiver.told() == [("backend-gone/graph", 1), ("backend-gone/graph", 2)]
+
+
+def test_refused_alert_is_a_dead_letter_and_comes_on_request(told, receiver):
+    receiver.status = 400
+    receiver.activate()
+    it = told()
+    it.bell.wait_status("a dead letter", lambda s: s["dead"] == 1)
+    dead, = it.bell.dead()
+    assert dead["id"] == "backend-gone/graph" and "400" in dead["reason"]
+    receiver.status = 200
+    assert it.broker.call("dead.retry", backend="bell", all=True) == {"count": 1}
+    until(receiver.told, "the alert")
+    it.bell.wait_status("no dead letter", lambda s: s["dead"] == 0)
+
+
+def test_alert_that_failed_is_tried_again(told, receiver):
+    receiver.status = 500
+    receiver.activate()
+    it = told()
+    it.bell.wait_status("a deferred alert", lambda s: s["deferred"] == 1)
+    receiver.status = 200
+    until(receiver.told, "the alert")
+    it.bell.wait_status("a level lane", lambda s: s["pending"] == 0 and s["deferred"] == 0)
+
+
+def test_receivers_trouble_keeps_no_other_sink_waiting(told, receiver, tmp_path):
+    log = tmp_path / "alerts.ndjson"
+    it = told(f"log_file = {log}")
+    until(log.exists, "the file")
+    it.bell.wait_status("a deferred alert", lambda s: s["deferred"] == 1)
+    receiver.activate()
+    until(receiver.told, "the alert")
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [line["alert"]["id"] for line in lines] == ["backend-gone/graph"]
+    assert lines[0]["alert"] == receiver.alerts[0]
+
+
+def test_acked_alert_is_told_all_the_same(told, receiver):
+    it = told()
+    it.broker.call("alert.ack", all=True)
+    receiver.activate()
+    it.bell.call("probe")
+    until(receiver.told, "the alert")
+
+
+def test_new_alert_backend_is_told_of_open_alerts_only(gone, receiver):
+    broker = gone.broker
+    broker.call("alert.ack", all=True)
+    receiver.activate()
+    secret = broker.root / "secret"
+    secret.write_text(SECRET)
+    secret.chmod(0o600)
+    broker.configure(f'{gone.section}[backend "bell"]\nplugin = alert-notify\n'
+                     f"webhook = {receiver.url}\nsecret_file = {secret}\n")
+    broker.restart()
+    sinks.Backend(broker, "bell").wait_status("a level lane", lambda s: s["circuit"] == "closed")
+    resumed(gone)
+    until(receiver.told, "the alert")
+    assert receiver.told() == [("backend-gone/graph", 2)]

@@ -64,6 +64,12 @@ static const struct column columns[] = {
      .path = OLLAMA_EMBED,
      .options = {{"token", SECRET}},
      .good = "{\"embeddings\":[[1,2,3,4]]}"},
+    {.name = "alert-notify",
+     .path = ALERT_NOTIFY,
+     .options = {{"secret", SECRET}, {"rate", "off"}},
+     .url_option = "webhook",
+     .good = "{\"ok\":true}",
+     .different = {{"bad JSON", DONE}, {"409", DONE}, {"410", GONE}}},
 };
 
 /* ---- the rows ---- */
