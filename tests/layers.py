@@ -14,6 +14,7 @@ LAYERS = [
     ("wire", ["client/wire/*"]),
     ("util", ["broker/util/*"]),
     ("config", ["broker/config*"]),
+    ("judge", ["broker/guard_*"]),
     ("event", ["broker/event.*", "broker/event_*", "broker/unpack.*", "broker/alert.*",
                "broker/session.*"]),
     ("journal", ["broker/segment*", "broker/journal*"]),
