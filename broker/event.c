@@ -180,9 +180,9 @@ static bool is_complete(const struct event *event)
     case EVENT_PUT:
     case EVENT_RESTORE:
     case EVENT_EMBED:
+    case EVENT_IMPORT:
         return event->memory_id.size > 0 && event->fields != NULL;
     case EVENT_DELETE:
-    case EVENT_IMPORT:
     case EVENT_PURGE:
         return event->memory_id.size > 0;
     case EVENT_SESSION_BEGIN:
@@ -275,6 +275,8 @@ bool event_needs_apply(const struct event *event)
         return !has_content(event->fields, event->fields_size);
     case EVENT_DELETE:
     case EVENT_RESTORE:
+    case EVENT_IMPORT:
+    case EVENT_PURGE:
     case EVENT_ALERT_ACK:
     case EVENT_SESSION_BEGIN:
     case EVENT_SESSION_END:

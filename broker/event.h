@@ -42,7 +42,8 @@ struct event {
      * EVENT_PUT: a msgpack map of the given fields, by the names of protocol.md: content, kind,
      * tags, props, embedding (bin of little-endian float32, or nil to drop it), checked by the
      * request layer. A nil value of props removes.
-     * EVENT_RESTORE: {version}: whose state comes back. EVENT_EMBED: see event_embed.h. */
+     * EVENT_RESTORE: {version}: whose state comes back. EVENT_EMBED: see event_embed.h.
+     * EVENT_IMPORT: see event_import.h. */
     const uint8_t *fields;
     size_t fields_size;
 };

@@ -365,6 +365,32 @@ static int pack_embedding(msgpack_packer *packer, const msgpack_object *value, u
     return 0;
 }
 
+/* As it is, but for float32s, which props do not have: they become the float64s they are equal to.
+ */
+static void pack_widened(msgpack_packer *packer, const msgpack_object *value)
+{
+    switch (value->type) {
+    case MSGPACK_OBJECT_FLOAT32:
+        msgpack_pack_double(packer, value->via.f64);
+        return;
+    case MSGPACK_OBJECT_ARRAY:
+        msgpack_pack_array(packer, value->via.array.size);
+        for (uint32_t i = 0; i < value->via.array.size; i++) {
+            pack_widened(packer, &value->via.array.ptr[i]);
+        }
+        return;
+    case MSGPACK_OBJECT_MAP:
+        msgpack_pack_map(packer, value->via.map.size);
+        for (uint32_t i = 0; i < value->via.map.size; i++) {
+            msgpack_pack_object(packer, value->via.map.ptr[i].key);
+            pack_widened(packer, &value->via.map.ptr[i].val);
+        }
+        return;
+    default:
+        msgpack_pack_object(packer, *value);
+    }
+}
+
 static size_t pack_given(msgpack_packer *packer, const char *name, const msgpack_object *value)
 {
     if (value == NULL) {
@@ -372,7 +398,7 @@ static size_t pack_given(msgpack_packer *packer, const char *name, const msgpack
     }
     if (packer != NULL) {
         pack_key(packer, name);
-        msgpack_pack_object(packer, *value);
+        pack_widened(packer, value);
     }
     return 1;
 }

@@ -48,6 +48,12 @@ static void start(struct services *services, struct call *call, const msgpack_ob
             .code = RPC_INVALID_PARAMS, .field = "id", .text = "id is required"};
         code = RPC_INVALID_PARAMS;
     }
+    if (code == RPC_OK && query->filter.by_id && query->filter.tag != NULL) {
+        failure = (struct rpc_failure){.code = RPC_INVALID_PARAMS,
+                                       .field = "order",
+                                       .text = "order \"id\" does not go with tag"};
+        code = RPC_INVALID_PARAMS;
+    }
     if (code != RPC_OK) {
         free(query);
         call_fail_with(call, &failure, NULL);
@@ -134,6 +140,18 @@ static enum rpc_code read_text_filter(const struct param *param, size_t max, cha
     return param_copy(param, 1, max, buffer);
 }
 
+static enum rpc_code read_order(const struct param *param, bool *ret_by_id)
+{
+    struct event_text text = {0};
+
+    enum rpc_code code = param_text(param, 1, 16, &text);
+    *ret_by_id = text.size == 2 && memcmp(text.data, "id", 2) == 0;
+    if (code == RPC_OK && !*ret_by_id && (text.size != 6 || memcmp(text.data, "newest", 6) != 0)) {
+        return param_fail(param, "order must be \"newest\" or \"id\"");
+    }
+    return code;
+}
+
 static enum rpc_code list_params_read(void *target, const struct param *param)
 {
     struct memory_query *query = target;
@@ -162,6 +180,9 @@ static enum rpc_code list_params_read(void *target, const struct param *param)
     }
     if (param_is(param, "limit")) {
         return param_uint(param, 1, LIMIT_MAX, &query->limit);
+    }
+    if (param_is(param, "order")) {
+        return read_order(param, &filter->by_id);
     }
     if (param_is(param, "embedding")) {
         return param_bool(param, &filter->embedding);

@@ -11,6 +11,7 @@ const struct method methods[] = {
     {"memory.history", method_memory_history},
     {"memory.list", method_memory_list},
     {"memory.restore", method_memory_restore},
+    {"memory.import", method_memory_import},
     {"backend.list", method_backend_list},
     {"backend.flush", method_backend_flush},
     {"backend.pause", method_backend_pause},

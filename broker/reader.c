@@ -59,6 +59,8 @@ static const char *const statement_texts[READER_STATEMENTS] = {
     [READER_LIST_TAG] = "SELECT " LIST_COLUMNS " FROM memory_tag t CROSS JOIN memory m "
                         "INDEXED BY memory_version ON m.version=t.version "
                         "WHERE t.tag=?2 AND t.version<?1 ORDER BY t.version DESC",
+    /* An id lies in one page only, whatever changes between pages. */
+    [READER_LIST_BY_ID] = "SELECT " LIST_COLUMNS " FROM memory m WHERE m.id>?1 ORDER BY m.id",
     [READER_STATE_AT] = "SELECT state FROM event WHERE seq=?1",
     [READER_DEAD_LIST] =
         "SELECT lane, memory_id, version, attempts, reason, at_ms FROM deferred WHERE dead=1 "

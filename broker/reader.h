@@ -42,6 +42,7 @@ struct reader_filter {
     uint32_t limit;    /* 1 to 1000 */
     const char *after; /* the `next` of the page before; NULL: the start */
     bool embedding;    /* carry it */
+    bool by_id;        /* in the order of ids (as bytes), not the newest first; without tag */
 };
 
 /* A memory as a msgpack map, as of `version` (0: now), with its embedding. A deleted memory is

@@ -18,6 +18,7 @@
 
 #define LIST_LOOK_MAX  100000u
 #define LIST_LIMIT_MAX 1000u
+#define ID_SIZE        257u /* of a memory, with its NUL */
 
 #define CURSOR_TEXT_MAX 512 /* a lane's name, a memory's id, a number */
 
@@ -64,7 +65,8 @@ int reader_pack_page(struct reader *reader, const char *name, uint32_t count, co
 
 struct page {
     const struct reader_filter *filter;
-    uint64_t before; /* versions below this one */
+    uint64_t before;                          /* versions below this one */
+    char after_id[ID_SIZE], next_id[ID_SIZE]; /* by id: ids behind this one; the last looked at */
     uint32_t count, looked;
     bool full; /* there may be more */
 };
@@ -86,6 +88,39 @@ sqlite3_stmt *reader_scan_begin(struct reader *reader, const struct reader_filte
         sql_bind_text(scan, 2, value, strlen(value));
     }
     return scan;
+}
+
+static sqlite3_stmt *scan_by_id(struct reader *reader, const char *after)
+{
+    sqlite3_stmt *scan = reader->statements[READER_LIST_BY_ID];
+
+    sql_bind_text(scan, 1, after, strlen(after));
+    return scan;
+}
+
+static sqlite3_stmt *begin_page(struct reader *reader, const struct page *page)
+{
+    return page->filter->by_id ? scan_by_id(reader, page->after_id)
+                               : reader_scan_begin(reader, page->filter, page->before);
+}
+
+/* The row has been dealt with: the page goes on behind it. */
+static void go_past(sqlite3_stmt *row, struct page *page)
+{
+    struct event_text id = reader_column_text(row, 5);
+
+    page->before = sql_column_uint(row, 0);
+    snprintf(page->next_id, sizeof page->next_id, "%.*s", (int)id.size, id.data);
+}
+
+/* v and a version, or i and an id. */
+static bool parse_place(const char *after, struct page *page)
+{
+    if (page->filter->by_id) {
+        return after[0] == 'i' && snprintf(page->after_id, sizeof page->after_id, "%s", after + 1) <
+                                      (int)sizeof page->after_id;
+    }
+    return after[0] == 'v' && reader_parse_number(after + 1, strlen(after + 1), &page->before);
 }
 
 static bool is_text(sqlite3_stmt *row, int column, const char *wanted)
@@ -160,7 +195,7 @@ static int take_row(struct reader *reader, sqlite3_stmt *row, struct page *page,
 
 static int fill_page(struct reader *reader, struct page *page, struct error *err)
 {
-    sqlite3_stmt *scan = reader_scan_begin(reader, page->filter, page->before);
+    sqlite3_stmt *scan = begin_page(reader, page);
     bool row;
     int r = 0;
 
@@ -176,7 +211,7 @@ static int fill_page(struct reader *reader, struct page *page, struct error *err
             r = take_row(reader, scan, page, err);
         }
         if (!passed || page->count > count_before) {
-            page->before = sql_column_uint(scan, 0);
+            go_past(scan, page);
         }
         page->full = page->full || ++page->looked == LIST_LOOK_MAX;
     }
@@ -190,9 +225,7 @@ int reader_list(struct reader *reader, const struct reader_filter *filter,
     char next[CURSOR_TEXT_MAX] = "";
 
     assert(filter->limit >= 1 && filter->limit <= LIST_LIMIT_MAX);
-    if (filter->after != NULL &&
-        (filter->after[0] != 'v' ||
-         !reader_parse_number(filter->after + 1, strlen(filter->after + 1), &page.before))) {
+    if (filter->after != NULL && !parse_place(filter->after, &page)) {
         return reader_bad_cursor(filter->after, err);
     }
     int r = reader_begin(reader, err);
@@ -202,7 +235,9 @@ int reader_list(struct reader *reader, const struct reader_filter *filter,
     if (r != 0) {
         return r;
     }
-    if (page.full) {
+    if (page.full && filter->by_id) {
+        snprintf(next, sizeof next, "i%s", page.next_id);
+    } else if (page.full) {
         snprintf(next, sizeof next, "v%llu", (unsigned long long)page.before);
     }
     return reader_pack_page(reader, "memories", page.count, next, ret_result, err);

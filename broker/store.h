@@ -42,7 +42,8 @@ enum apply_outcome {
      * changed. */
     APPLY_DUPLICATE,
     APPLY_NOT_FOUND, /* refused: delete of what never was, put without content of what never was */
-    APPLY_CONFLICT   /* refused: expected_version differs */
+    APPLY_CONFLICT,  /* refused: expected_version differs */
+    APPLY_OLDER      /* an import that lost against what is there: nothing changed */
 };
 
 struct apply_result {

@@ -90,6 +90,13 @@ static void count_change(struct store_progress *pending, const struct store_even
 int store_apply_changed(struct store *store, struct store_event *apply, struct apply_result *result,
                         struct error *err)
 {
+    store_complete_state(store, apply);
+    return store_apply_replaced(store, apply, result, err);
+}
+
+int store_apply_replaced(struct store *store, struct store_event *apply,
+                         struct apply_result *result, struct error *err)
+{
     int r = store_write_state(store, apply, err);
 
     count_change(&store->pending, apply);
@@ -181,6 +188,8 @@ static int apply_op(struct store *store, struct store_event *apply, struct apply
         return store_apply_restore(store, apply, result, err);
     case EVENT_EMBED:
         return store_apply_embed(store, apply, result, err);
+    case EVENT_IMPORT:
+        return store_apply_import(store, apply, result, err);
     default:
         return store_refuse_event(apply, err, "this memferry does not know how");
     }
@@ -219,6 +228,7 @@ static int apply_event(struct store *store, struct store_event *apply, struct ap
     case EVENT_DELETE:
     case EVENT_RESTORE:
     case EVENT_EMBED:
+    case EVENT_IMPORT:
         return apply_to_memory(store, apply, result, err);
     case EVENT_ALERT:
         return store_apply_alert(store, apply, result, err);

@@ -30,9 +30,12 @@ int store_refuse_event(const struct store_event *apply, struct error *err, const
 
 /* ---- how an event ends ---- */
 
-/* Writes the new state and counts it. */
+/* Completes the new state from the record, writes it and counts it. */
 int store_apply_changed(struct store *store, struct store_event *apply, struct apply_result *result,
                         struct error *err);
+/* The same for a state that is complete. */
+int store_apply_replaced(struct store *store, struct store_event *apply,
+                         struct apply_result *result, struct error *err);
 int store_apply_refused(struct store *store, struct store_event *apply, enum apply_outcome outcome,
                         struct apply_result *result, struct error *err);
 /* What was asked for is so already: a duplicate of the memory's version. The request's key is kept
@@ -44,6 +47,9 @@ int store_apply_nothing(struct store *store, struct store_event *apply, struct a
 
 int store_apply_restore(struct store *store, struct store_event *apply, struct apply_result *result,
                         struct error *err);
+
+int store_apply_import(struct store *store, struct store_event *apply, struct apply_result *result,
+                       struct error *err);
 
 /* ---- store_key.c: repeats ---- */
 
@@ -76,6 +82,9 @@ int store_find_vector(struct store *store, struct store_event *apply, struct err
 int store_is_same_vector(struct store *store, const struct store_event *apply,
                          struct event_text model, struct unpack_slice vector, bool *ret_same,
                          struct error *err);
+/* Keeps a caller's own vector, which the state names from now on. */
+int store_give_vector(struct store *store, struct store_event *apply, struct unpack_slice vector,
+                      struct error *err);
 /* Decides on the vector of a put's new state, and keeps a new one. */
 int store_put_vector(struct store *store, struct store_event *apply,
                      const struct memory_change *change, bool content_changed, struct error *err);
@@ -94,12 +103,19 @@ int store_apply_session_end(struct store *store, struct store_event *apply,
 /* An event that a session has made, if it has one. */
 int store_session_seen(struct store *store, const struct store_event *apply, struct error *err);
 
+/* Keeps an embedder's vector of the content as it is now, and lets sinks see it. */
+int store_take_vector(struct store *store, struct store_event *apply, struct event_text model,
+                      struct unpack_slice vector, bool truncated, struct apply_result *result,
+                      struct error *err);
+
 /* ---- store_write.c: the new state ---- */
 
 /* The event's row; `state` may be NULL. As sql_run. */
 int store_write_event(struct store *store, const struct store_event *apply, const void *state,
                       size_t size, struct error *err);
-/* Completes the state from the record, and writes event, memory and tags. */
+/* Times, version, stamp, origin and session of a change that was made here. */
+void store_complete_state(struct store *store, struct store_event *apply);
+/* Writes event, memory and tags. */
 int store_write_state(struct store *store, struct store_event *apply, struct error *err);
 
 #endif

@@ -22,10 +22,11 @@ static int show(struct store *store, const struct store_event *apply, struct err
     return store_outcome_of(sql_run(&store->sql, write, err));
 }
 
-static int take(struct store *store, struct store_event *apply, const struct event_embed *embed,
-                struct apply_result *result, struct error *err)
+int store_take_vector(struct store *store, struct store_event *apply, struct event_text model,
+                      struct unpack_slice vector, bool truncated, struct apply_result *result,
+                      struct error *err)
 {
-    int r = store_add_vector(store, apply, embed->model, embed->vector, embed->truncated, err);
+    int r = store_add_vector(store, apply, model, vector, truncated, err);
 
     if (r == 0) {
         r = store_outcome_of(store_write_event(store, apply, NULL, 0, err));
@@ -57,5 +58,6 @@ int store_apply_embed(struct store *store, struct store_event *apply, struct app
         return r;
     }
     return same ? store_apply_nothing(store, apply, result, err)
-                : take(store, apply, &embed, result, err);
+                : store_take_vector(store, apply, embed.model, embed.vector, embed.truncated,
+                                    result, err);
 }

@@ -123,6 +123,15 @@ int store_is_same_vector(struct store *store, const struct store_event *apply,
 
 /* ---- put ---- */
 
+int store_give_vector(struct store *store, struct store_event *apply, struct unpack_slice vector,
+                      struct error *err)
+{
+    apply->state.vector_seq = apply->record->seq;
+    apply->state.embedding_model = model_caller;
+    apply->state.embedding_state = MEMFERRY_EMBEDDING_READY;
+    return store_add_vector(store, apply, model_caller, vector, false, err);
+}
+
 static int set_given(struct store *store, struct store_event *apply, struct unpack_slice vector,
                      bool content_changed, struct error *err)
 {
@@ -134,10 +143,7 @@ static int set_given(struct store *store, struct store_event *apply, struct unpa
             return r;
         }
     }
-    apply->state.vector_seq = apply->record->seq;
-    apply->state.embedding_model = model_caller;
-    apply->state.embedding_state = MEMFERRY_EMBEDDING_READY;
-    return store_add_vector(store, apply, model_caller, vector, false, err);
+    return store_give_vector(store, apply, vector, err);
 }
 
 int store_put_vector(struct store *store, struct store_event *apply,

@@ -90,7 +90,7 @@ static int encode_state(struct store *store, const struct store_event *apply, st
     return r < 0 ? error_set(err, r, "out of memory while applying an event") : 0;
 }
 
-int store_write_state(struct store *store, struct store_event *apply, struct error *err)
+void store_complete_state(struct store *store, struct store_event *apply)
 {
     const struct journal_record *record = apply->record;
 
@@ -100,6 +100,10 @@ int store_write_state(struct store *store, struct store_event *apply, struct err
     apply->state.origin = (struct event_text){.data = store->origin, .size = strlen(store->origin)};
     apply->state.session_id =
         apply->event.session_id.size > 0 ? apply->event.session_id : (struct event_text){0};
+}
+
+int store_write_state(struct store *store, struct store_event *apply, struct error *err)
+{
     int r = encode_state(store, apply, err);
     if (r == 0) {
         r = store_write_event(store, apply, store->new_state.data, store->new_state.size, err);
@@ -111,7 +115,7 @@ int store_write_state(struct store *store, struct store_event *apply, struct err
         r = write_tags(store, STORE_DROP_TAG, apply->old_tags, apply->version, err);
     }
     if (r == 0) {
-        r = write_tags(store, STORE_ADD_TAG, apply->state.tags, record->seq, err);
+        r = write_tags(store, STORE_ADD_TAG, apply->state.tags, apply->record->seq, err);
     }
     return store_outcome_of(r);
 }

@@ -29,6 +29,7 @@
 #define WRITES_UNAPPLIED_BYTES_MAX ((size_t)16 << 20)
 
 struct emission;
+struct import_call;
 struct restore_call;
 struct services;
 struct write_request;
@@ -38,6 +39,7 @@ struct write {
     struct change change;
     struct write_request *request;
     bool needs_apply;
+    size_t index; /* of the method; unused by writes */
 };
 
 /* A call that writes one event, or several in order; or events that no call made. */
@@ -48,6 +50,7 @@ struct write_request {
     void (*done)(struct write_request *);
     struct services *services; /* of the method, as what follows; unused by writes */
     struct restore_call *restore;
+    struct import_call *import;
     struct writes *writes;
     bool wait_delivered;
     bool is_put; /* measured as such */

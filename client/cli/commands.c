@@ -1,6 +1,7 @@
 /* commands.c - the table of commands: everything help and the parser know. */
 #include "client/cli/commands.h"
 
+#include "client/cli/cmd_export.h"
 #include "client/cli/cmd_undo.h"
 #include "client/cli/suggest.h"
 
@@ -152,6 +153,26 @@ const struct command commands[] = {
                  "  memferry session list --active\n",
      .options = session_options,
      .run = command_session},
+    {.name = "export",
+     .synopsis = "[FILE] [--resume]",
+     .summary = "Write every memory as a line of JSON, deleted ones too",
+     .text =
+         "In the order of ids, with all that makes a memory the same elsewhere; not its history.\n"
+         "FILE is there when it is whole; until then it is FILE.part, and --resume goes on with\n"
+         "that.\n",
+     .examples = "  memferry export memories.ndjson\n"
+                 "  memferry export | gzip > memories.ndjson.gz\n",
+     .options = export_options,
+     .run = command_export},
+    {.name = "import",
+     .synopsis = "FILE | -",
+     .summary = "Take memories from such lines, with their times and their order",
+     .text =
+         "Of a memory that is here already the newer state stays. What is replaced is kept in the\n"
+         "history. An import may be run again.\n",
+     .examples = "  memferry import memories.ndjson\n",
+     .options = import_options,
+     .run = command_import},
     {.name = "status",
      .synopsis = "",
      .summary = "Show how the broker and its backends are",

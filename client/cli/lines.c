@@ -1,4 +1,4 @@
-/* lines.c - grows its buffer up to LINE_MAX_SIZE, never further. */
+/* lines.c - grows its buffer up to its bound, never further. */
 #include "client/cli/lines.h"
 
 #include <errno.h>
@@ -7,7 +7,7 @@
 
 void lines_init(struct line_reader *lines, FILE *stream)
 {
-    *lines = (struct line_reader){.stream = stream};
+    *lines = (struct line_reader){.stream = stream, .max = LINE_MAX_SIZE};
 }
 
 void lines_deinit(struct line_reader *lines)
@@ -18,7 +18,7 @@ void lines_deinit(struct line_reader *lines)
 
 static enum line_status put_byte(struct line_reader *lines, char byte)
 {
-    if (lines->size == LINE_MAX_SIZE) {
+    if (lines->size == lines->max) {
         return LINE_TOO_LONG;
     }
     if (lines->size + 1 >= lines->capacity) {

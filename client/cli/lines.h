@@ -13,6 +13,7 @@ struct line_reader {
     FILE *stream; /* borrowed */
     char *text;   /* of the last good line, without its end */
     size_t size, capacity;
+    size_t max;           /* LINE_MAX_SIZE, unless who reads sets another */
     unsigned long number; /* of the last line */
 };
 
