@@ -175,7 +175,8 @@ static int client_init(struct http_client *client, const struct http_settings *s
 {
     int r = copy_settings(client, settings);
 
-    if (r < 0 || (r = set_target(client, settings->url)) < 0) {
+    if (r < 0 || (r = set_target(client, settings->url)) < 0 ||
+        (r = http_hide_logins(client)) < 0) {
         return r;
     }
     client->multi = curl_multi_init();
@@ -228,6 +229,7 @@ struct http_client *http_client_free(struct http_client *client)
         curl_multi_cleanup(client->multi);
     }
     free_copies(client);
+    mask_deinit(&client->mask);
     free(client->target);
     free(client);
     curl_global_cleanup();
@@ -237,6 +239,11 @@ struct http_client *http_client_free(struct http_client *client)
 const char *http_client_target(const struct http_client *client)
 {
     return client->target;
+}
+
+int http_client_hide(struct http_client *client, const char *secret, size_t size)
+{
+    return mask_add(&client->mask, secret, size);
 }
 
 /* One call of http_exchange. */

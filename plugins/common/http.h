@@ -11,7 +11,8 @@
  *
  * It follows no redirect, checks certificates, speaks TLS 1.2 or later, raises no signal and takes
  * the proxy from the environment, save for loopback addresses, which a proxy can't reach. No text
- * it makes holds a URL's path, query or user, which may be secrets.
+ * it makes holds a URL's path, query or user, which may be secrets; and in what a server says with
+ * any status but 2xx, what it got from us to log in is masked (mask.h).
  */
 #ifndef MEMFERRY_PLUGINS_HTTP_H
 #define MEMFERRY_PLUGINS_HTTP_H
@@ -82,6 +83,10 @@ struct http_client *http_client_free(struct http_client *client); /* NULL is fin
 
 /* "http://host:port": what may be shown of where it talks to. */
 const char *http_client_target(const struct http_client *client);
+
+/* Masks these bytes, too, where a server sends them back: a secret in a header of the plugin's own.
+ * 0 or -ENOMEM. */
+int http_client_hide(struct http_client *client, const char *secret, size_t size);
 
 /* Fills each request's reply. Replies are freed by http_reply_deinit. */
 void http_exchange(struct http_client *client, struct http_request *requests, size_t n);

@@ -3,6 +3,7 @@
 #define MEMFERRY_PLUGINS_HTTP_INTERNAL_H
 
 #include "plugins/common/http.h"
+#include "plugins/common/mask.h"
 
 #include <curl/curl.h>
 
@@ -25,10 +26,14 @@ struct http_client {
     char *copies[HTTP_SETTINGS_STRINGS];
     size_t copy_count;
     char *target;
-    bool direct; /* loopback: no proxy */
+    bool direct;      /* loopback: no proxy */
+    struct mask mask; /* of what servers say when they refuse us */
     CURLM *multi;
     struct http_transfer transfers[HTTP_CONNECTIONS_MAX];
 };
+
+/* What the client itself sends to log in, at the server and at proxies. 0 or -ENOMEM. */
+int http_hide_logins(struct http_client *client);
 
 int http_transfer_init(struct http_transfer *transfer, struct http_client *client);
 void http_transfer_deinit(struct http_transfer *transfer);

@@ -304,6 +304,10 @@ void http_transfer_finish(struct http_transfer *transfer, CURLcode result)
     if (result == CURLE_OK) {
         curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &request->reply.status);
         note_redirect(transfer);
+        if (request->reply.body != NULL &&
+            (request->reply.status < 200 || request->reply.status > 299)) {
+            mask_text(&transfer->client->mask, request->reply.body, request->reply.body_size);
+        }
     } else {
         fill_failure(transfer, result);
     }

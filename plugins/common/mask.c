@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <openssl/evp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,9 +19,19 @@ static void wipe(char *bytes, size_t size)
     free(bytes);
 }
 
+static bool is_there(const struct mask *mask, const char *secret, size_t size)
+{
+    for (size_t i = 0; i < mask->count; i++) {
+        if (mask->secrets[i].size == size && memcmp(mask->secrets[i].bytes, secret, size) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int mask_add(struct mask *mask, const char *secret, size_t size)
 {
-    if (size < LOOKED_FOR_MIN) {
+    if (size < LOOKED_FOR_MIN || is_there(mask, secret, size)) {
         return 0;
     }
     assert(mask->count < MASK_SECRETS_MAX);

@@ -10,7 +10,7 @@
 
 #include <stddef.h>
 
-enum { MASK_SECRETS_MAX = 8 };
+enum { MASK_SECRETS_MAX = 16 };
 
 /* All zero to begin with. */
 struct mask {
@@ -21,7 +21,8 @@ struct mask {
     size_t count;
 };
 
-/* Copies are kept, and wiped by mask_deinit. 0 or -ENOMEM. At most MASK_SECRETS_MAX. */
+/* Copies are kept, and wiped by mask_deinit. What is there already is no other one. 0 or -ENOMEM.
+ * At most MASK_SECRETS_MAX. */
 int mask_add(struct mask *mask, const char *secret, size_t size);
 /* The base64 of "user:password", as it goes over the wire. */
 int mask_add_login(struct mask *mask, const char *user, const char *password);

@@ -3,7 +3,6 @@
 #include "plugins/common/webhook_client.h"
 
 #include "plugins/common/http_settings.h"
-#include "plugins/common/mask.h"
 #include "plugins/common/webhook_verdict.h"
 
 #include <errno.h>
@@ -20,7 +19,6 @@ struct webhook_client {
     struct http_client *http;
     char *url;
     char *bearer; /* a header line; NULL: none */
-    struct mask mask;
 };
 
 static int out_of_memory(struct memferry_reason *why)
@@ -53,7 +51,7 @@ static int add_secret(struct webhook_client *client, const char *name, const cha
         snprintf(why->text, sizeof why->text, "%s: %.400s", name, flaw.text);
         return r;
     }
-    return mask_add(&client->mask, secret, size) < 0 ? out_of_memory(why) : 0;
+    return http_client_hide(client->http, secret, size) < 0 ? out_of_memory(why) : 0;
 }
 
 static int make_signer(struct webhook_client *client, const struct memferry_host *host,
@@ -80,7 +78,8 @@ static int make_signer(struct webhook_client *client, const struct memferry_host
     return r;
 }
 
-static int add_bearer(struct webhook_client *client, const char *token, struct memferry_reason *why)
+static int make_bearer(struct webhook_client *client, const char *token,
+                       struct memferry_reason *why)
 {
     if (token[strcspn(token, "\r\n")] != '\0') {
         snprintf(why->text, sizeof why->text, "token: it has more than one line");
@@ -90,65 +89,68 @@ static int add_bearer(struct webhook_client *client, const char *token, struct m
         client->bearer = NULL;
         return out_of_memory(why);
     }
-    return mask_add(&client->mask, token, strlen(token)) < 0 ? out_of_memory(why) : 0;
+    return http_client_hide(client->http, token, strlen(token)) < 0 ? out_of_memory(why) : 0;
 }
 
-/* At most one way to log in: both would be the same header. */
-static int read_login(struct webhook_client *client, const struct memferry_host *host,
-                      struct http_settings *settings, struct memferry_reason *why)
+/* How we log in: by token, by user and password, or not at all. */
+struct login {
+    const char *token, *user, *password;
+};
+
+/* At most one way: both would be the same header. */
+static int read_login(const struct memferry_host *host, struct login *login,
+                      struct memferry_reason *why)
 {
-    const char *user = host->option(host, "user"), *token, *password;
-    int r = optional_secret(host, "token", &token, why);
+    const char *user = host->option(host, "user");
+    int r = optional_secret(host, "token", &login->token, why);
 
     if (r == 0) {
-        r = optional_secret(host, "password", &password, why);
+        r = optional_secret(host, "password", &login->password, why);
     }
     if (r < 0) {
         return r;
     }
-    bool has_user = user != NULL && user[0] != '\0';
-    if ((token != NULL && has_user) || (password != NULL) != has_user) {
+    login->user = user != NULL && user[0] != '\0' ? user : NULL;
+    if ((login->token != NULL && login->user != NULL) ||
+        (login->password != NULL) != (login->user != NULL)) {
         snprintf(why->text, sizeof why->text,
                  "user: it goes with a password, and a token goes without either");
         return -EINVAL;
     }
-    if (token != NULL) {
-        return add_bearer(client, token, why);
-    }
-    if (!has_user) {
-        return 0;
-    }
-    settings->user = user;
-    settings->password = password;
-    return mask_add(&client->mask, password, strlen(password)) < 0 ||
-                   mask_add_login(&client->mask, user, password) < 0
-               ? out_of_memory(why)
-               : 0;
+    return 0;
 }
 
-static int client_init(struct webhook_client *client, const struct memferry_host *host,
-                       const char *url, size_t connections, struct memferry_reason *why)
+static int make_http(struct webhook_client *client, const struct memferry_host *host,
+                     const char *url, size_t connections, const struct login *login,
+                     struct memferry_reason *why)
 {
     struct http_settings settings = http_settings_read(host);
-    int r = http_check_url(url, why);
 
-    if (r == 0) {
-        r = make_signer(client, host, why);
-    }
-    if (r == 0) {
-        r = read_login(client, host, &settings, why);
-    }
-    if (r < 0) {
-        return r;
-    }
     client->url = strdup(url);
     if (client->url == NULL) {
         return out_of_memory(why);
     }
     settings.url = url;
+    settings.user = login->user;
+    settings.password = login->password;
     settings.connections = connections;
     settings.reply_max = REPLY_MAX;
     return http_client_new(&client->http, &settings, why);
+}
+
+static int client_init(struct webhook_client *client, const struct memferry_host *host,
+                       const char *url, size_t connections, struct memferry_reason *why)
+{
+    struct login login = {.token = NULL};
+    int r = read_login(host, &login, why);
+
+    if (r == 0) {
+        r = make_http(client, host, url, connections, &login, why);
+    }
+    if (r == 0 && login.token != NULL) {
+        r = make_bearer(client, login.token, why);
+    }
+    return r < 0 ? r : make_signer(client, host, why);
 }
 
 int webhook_client_new(struct webhook_client **ret, const struct memferry_host *host,
@@ -176,7 +178,6 @@ struct webhook_client *webhook_client_free(struct webhook_client *client)
     }
     webhook_signer_free(client->signer);
     http_client_free(client->http);
-    mask_deinit(&client->mask);
     wipe(client->bearer);
     free(client->url);
     free(client);
@@ -216,9 +217,6 @@ int webhook_client_sign(struct webhook_client *client, struct webhook_head *head
 struct memferry_outcome webhook_client_outcome(struct webhook_client *client,
                                                struct http_reply *reply)
 {
-    if (reply->body != NULL) {
-        mask_text(&client->mask, reply->body, reply->body_size);
-    }
     return webhook_verdict(reply, http_client_target(client->http));
 }
 

@@ -7,7 +7,7 @@
  * see http.h) by webhook_client_sign, each reply judged by webhook_client_outcome.
  *
  * Failure modes: new fails by an option or a secret. A reply's outcome is as docs/webhooks.md
- * promises; what a receiver sends back of our secrets is masked before anybody sees it.
+ * promises; what a receiver sends back of our secrets is masked (http.h).
  */
 #ifndef MEMFERRY_PLUGINS_WEBHOOK_CLIENT_H
 #define MEMFERRY_PLUGINS_WEBHOOK_CLIENT_H

@@ -5,6 +5,8 @@ import hashlib
 import hmac
 import http.server
 import json
+import socket
+import socketserver
 import threading
 import time
 
@@ -56,9 +58,10 @@ def refusal(request, secret):
 
 
 class Receiver:
-    """`answer(request)` gives what is answered once the signature is good; tests replace it."""
+    """`answer(request)` gives what is answered once the signature is good; tests replace it. With a
+    context of ssl it speaks TLS. Asked as a proxy, it answers for whoever was meant."""
 
-    def __init__(self, secret):
+    def __init__(self, secret, context=None):
         self.secret, self.answer = secret, lambda request: Answer()
         self.requests, self.refused = [], []
         self._lock = threading.Lock()
@@ -83,7 +86,11 @@ class Receiver:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/hook"
+        self.port = self.server.server_address[1]
+        self.url = f"{'https' if context else 'http'}://127.0.0.1:{self.port}/hook"
+        if context:  # the handshake is for the connection's own thread
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True,
+                                                     do_handshake_on_connect=False)
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
         self.thread.start()
 
@@ -113,3 +120,47 @@ class Receiver:
         self.server.shutdown()
         self.server.server_close()
         self.thread.join()
+
+
+class Tunnel:
+    """A proxy that takes CONNECT, and connects all of them to one port of this machine."""
+
+    def __init__(self, port):
+        self.asked = []  # heads of requests
+        tunnel = self
+
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self):
+                head = b""
+                while b"\r\n\r\n" not in head:
+                    more = self.request.recv(4096)
+                    if not more:
+                        return
+                    head += more
+                tunnel.asked.append(head.decode())
+                with socket.create_connection(("127.0.0.1", port)) as there:
+                    self.request.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                    back = threading.Thread(target=relay, args=(there, self.request), daemon=True)
+                    back.start()
+                    relay(self.request, there)
+                    back.join()
+
+        class Server(socketserver.ThreadingTCPServer):
+            daemon_threads = True
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.place = f"127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def relay(source, target):
+    try:
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass

@@ -9,6 +9,7 @@
 #include "tests/lib/fake_host.h"
 #include "tests/lib/fault_server.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,7 +173,7 @@ static void test_a_failed_request_leaves_its_neighbour_alone(void **state)
     free(large);
 }
 
-static void test_redirects_are_answers(void **state)
+static void test_redirects_are_answers_that_tell_where_they_lead(void **state)
 {
     struct fixture *f = *state;
 
@@ -181,6 +182,175 @@ static void test_redirects_are_answers(void **state)
     struct http_reply reply = send_one(f, NULL);
     assert_int_equal(reply.status, 302);
     assert_int_equal(fault_server_request_count(f->server), 1);
+    assert_string_equal(reply.redirect, f->settings.url);
+    http_reply_deinit(&reply);
+    fault_server_push(
+        f->server, (struct fault_answer){.status = 307,
+                                         .headers = "Location: https://u:p@else.example/a?b\r\n"});
+    reply = send_one(f, NULL);
+    assert_string_equal(reply.redirect, "https://else.example:443");
+    http_reply_deinit(&reply);
+}
+
+/* ---- requests that are made in their turn ---- */
+
+struct turn {
+    struct http_request request;
+    int answer; /* of prepare */
+    unsigned prepared, finished;
+    unsigned *running, *running_max; /* of all */
+    enum http_failure failure_at_end;
+};
+
+static int prepare(struct http_request *request)
+{
+    struct turn *turn = request->arg;
+
+    turn->prepared++;
+    if (turn->answer == 0 && ++*turn->running > *turn->running_max) {
+        *turn->running_max = *turn->running;
+    }
+    request->body = "made late";
+    request->body_size = 9;
+    return turn->answer;
+}
+
+static void finished(struct http_request *request)
+{
+    struct turn *turn = request->arg;
+
+    turn->finished++;
+    turn->failure_at_end = request->reply.failure;
+    --*turn->running;
+}
+
+enum { TURNS = 9 };
+
+/* Exchanges TURNS requests that have both; each is prepared once at most. */
+static void take_turns(struct fixture *f, struct turn *turns, unsigned *running_max)
+{
+    struct http_request requests[TURNS];
+    struct memferry_reason why;
+    unsigned running = 0;
+
+    assert_int_equal(http_client_new(&f->client, &f->settings, &why), 0);
+    *running_max = 0;
+    for (size_t i = 0; i < TURNS; i++) {
+        turns[i].running = &running;
+        turns[i].running_max = running_max;
+        requests[i] = (struct http_request){.method = "POST",
+                                            .url = f->settings.url,
+                                            .prepare = prepare,
+                                            .finished = finished,
+                                            .arg = &turns[i]};
+    }
+    http_exchange(f->client, requests, TURNS);
+    assert_int_equal(running, 0);
+    for (size_t i = 0; i < TURNS; i++) {
+        turns[i].request = requests[i];
+    }
+}
+
+static void test_a_request_is_made_when_its_turn_has_come(void **state)
+{
+    struct fixture *f = *state;
+    struct turn turns[TURNS] = {{.answer = 0}};
+    unsigned running_max;
+
+    fault_server_push(f->server, (struct fault_answer){.body = "x"});
+    take_turns(f, turns, &running_max);
+    assert_true(running_max <= f->settings.connections);
+    for (size_t i = 0; i < TURNS; i++) {
+        assert_int_equal(turns[i].prepared, 1);
+        assert_int_equal(turns[i].finished, 1);
+        assert_int_equal(turns[i].request.reply.status, 200);
+        assert_string_equal(strstr(fault_server_request(f->server, i), "\r\n\r\n") + 4,
+                            "made late");
+        http_reply_deinit(&turns[i].request.reply);
+    }
+}
+
+static void test_a_request_that_cannot_be_made_is_not_sent(void **state)
+{
+    struct fixture *f = *state;
+    struct turn turns[TURNS] = {
+        {.answer = 0}, {.answer = -EMSGSIZE}, {.answer = -ECANCELED}, {.answer = -ENOMEM}};
+    static const enum http_failure failures[] = {HTTP_ANSWERED, HTTP_REQUEST_TOO_LARGE,
+                                                 HTTP_CANCELLED, HTTP_LOCAL, HTTP_ANSWERED};
+    unsigned running_max;
+
+    fault_server_push(f->server, (struct fault_answer){.body = "x"});
+    take_turns(f, turns, &running_max);
+    for (size_t i = 0; i < TURNS; i++) {
+        assert_int_equal(turns[i].request.reply.failure, failures[i < 4 ? i : 4]);
+        assert_int_equal(turns[i].finished, turns[i].answer == 0 ? 1 : 0);
+        http_reply_deinit(&turns[i].request.reply);
+    }
+    assert_int_equal(fault_server_request_count(f->server), TURNS - 3);
+}
+
+static void test_a_made_request_is_told_of_its_end_however_it_ends(void **state)
+{
+    struct fixture *f = *state;
+    struct turn turns[TURNS] = {{.answer = 0}};
+    unsigned running_max;
+
+    f->settings.request_max = 5;
+    take_turns(f, turns, &running_max);
+    for (size_t i = 0; i < TURNS; i++) {
+        assert_int_equal(turns[i].finished, 1);
+        assert_int_equal(turns[i].failure_at_end, HTTP_REQUEST_TOO_LARGE);
+        http_reply_deinit(&turns[i].request.reply);
+    }
+}
+
+static void *cancel_when_two_are_sent(void *arg)
+{
+    struct fixture *f = arg;
+
+    fault_server_wait_requests(f->server, 2);
+    fake_host_cancel(&f->host);
+    return NULL;
+}
+
+static void test_cancelling_ends_made_requests_once_and_makes_no_more(void **state)
+{
+    struct fixture *f = *state;
+    struct turn turns[TURNS] = {{.answer = 0}};
+    unsigned running_max, made = 0;
+    pthread_t thread;
+
+    fault_server_push(f->server, (struct fault_answer){.kind = FAULT_HANG});
+    assert_int_equal(pthread_create(&thread, NULL, cancel_when_two_are_sent, f), 0);
+    take_turns(f, turns, &running_max);
+    pthread_join(thread, NULL);
+    for (size_t i = 0; i < TURNS; i++) {
+        made += turns[i].prepared;
+        assert_int_equal(turns[i].finished, turns[i].prepared);
+        assert_int_equal(turns[i].request.reply.failure, HTTP_CANCELLED);
+        assert_true(turns[i].prepared == 0 || turns[i].failure_at_end == HTTP_CANCELLED);
+    }
+    assert_int_equal(made, 2);
+}
+
+/* ---- what servers send back ---- */
+
+static void test_a_login_that_comes_back_with_a_refusal_is_masked(void **state)
+{
+    struct fixture *f = *state;
+    struct memferry_reason why;
+
+    assert_int_equal(http_client_new(&f->client, &f->settings, &why), 0);
+    assert_int_equal(http_client_hide(f->client, "token-5", 7), 0);
+    fault_server_push(
+        f->server, (struct fault_answer){
+                       .status = 400, .body = "hunter2hunter2 Basic YWRhOmh1bnRlcjI= token-5 ada"});
+    struct http_reply reply = send_one(f, NULL);
+    assert_string_equal(reply.body, "************** Basic **************** ******* ada");
+    http_reply_deinit(&reply);
+    fault_server_push(f->server, (struct fault_answer){.body = "data of its own: hunter2"});
+    reply = send_one(f, NULL);
+    assert_string_equal(reply.body, "data of its own: hunter2");
     http_reply_deinit(&reply);
 }
 
@@ -313,7 +483,12 @@ int main(void)
         TEST(test_the_connection_is_kept_between_exchanges),
         TEST(test_many_requests_share_the_connections_there_are),
         TEST(test_a_failed_request_leaves_its_neighbour_alone),
-        TEST(test_redirects_are_answers),
+        TEST(test_redirects_are_answers_that_tell_where_they_lead),
+        TEST(test_a_request_is_made_when_its_turn_has_come),
+        TEST(test_a_request_that_cannot_be_made_is_not_sent),
+        TEST(test_a_made_request_is_told_of_its_end_however_it_ends),
+        TEST(test_cancelling_ends_made_requests_once_and_makes_no_more),
+        TEST(test_a_login_that_comes_back_with_a_refusal_is_masked),
         TEST(test_a_refused_connection_is_unreachable),
         TEST(test_an_unknown_host_is_unreachable),
         TEST(test_connections_that_end_early_are_broken),
