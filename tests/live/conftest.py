@@ -1,4 +1,4 @@
-"""Fixtures: one Neo4j for all tests, an empty graph and a broker that delivers to it for each.
+"""Fixtures: one of each server for all tests; for each test an empty graph, and what it needs besides.
 
 A server that can't be installed makes its tests skip and say why. In CI (the variable CI is set) a
 skip is a failure: there nobody would read the reason.
@@ -14,7 +14,10 @@ sys.path[:0] = [str(pathlib.Path(__file__).parents[1] / "integration"),
 
 import harness  # noqa: E402
 from graph import lane_to  # noqa: E402
-from server import CannotInstall, Neo4j  # noqa: E402
+from server import CannotInstall, Farm  # noqa: E402
+from signed import NEXT_SECRET, SECRET, Flow  # noqa: E402
+
+SERVERS = ("neo4j", "ollama", "n8n")
 
 
 def pytest_collection_modifyitems():
@@ -31,16 +34,37 @@ def pytest_runtest_makereport():
 
 
 @pytest.fixture(scope="session")
-def neo4j():
+def farm(request):
+    wanted = {name for item in request.session.items for name in item.fixturenames}
     with harness.scratch() as home:
-        server = Neo4j(home / "neo4j")
+        it = Farm(home, [name for name in SERVERS if name in wanted],
+                  MEMORY_WEBHOOK_TOKEN=SECRET, MEMORY_WEBHOOK_TOKEN_NEXT=NEXT_SECRET)
         try:
-            server.start()
-            yield server
-        except CannotInstall as why:
-            pytest.skip(str(why))
+            yield it
         finally:
-            server.wipe()
+            it.end()
+
+
+def of_the_farm(farm, name):
+    try:
+        return farm.get(name)
+    except CannotInstall as why:
+        return pytest.skip(str(why))
+
+
+@pytest.fixture(scope="session")
+def neo4j(farm):
+    return of_the_farm(farm, "neo4j")
+
+
+@pytest.fixture(scope="session")
+def ollama(farm):
+    return of_the_farm(farm, "ollama")
+
+
+@pytest.fixture(scope="session")
+def n8n(farm):
+    return of_the_farm(farm, "n8n")
 
 
 @pytest.fixture
@@ -56,3 +80,18 @@ def lane(graph):
     """The backend `graph` of a running broker."""
     with lane_to(graph) as it:
         yield it
+
+
+@pytest.fixture
+def flow(graph, ollama, n8n):
+    """The workflow memory-sync, on servers that are all up."""
+    ollama.start()
+    n8n.start()
+    return Flow(n8n, "memory-sync", graph)
+
+
+@pytest.fixture
+def bell(graph, n8n):
+    """The workflow memory-alert."""
+    n8n.start()
+    return Flow(n8n, "memory-alert", graph)

@@ -1,16 +1,17 @@
-"""A real Neo4j of the tests' own: ports, a home in a scratch directory, and Cypher over HTTP."""
+"""Real servers of the tests' own: ports, homes in scratch directories, and Cypher over HTTP."""
 import base64
+import concurrent.futures
 import http.client
 import json
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 
-SCRIPT = pathlib.Path(__file__).with_name("neo4j.sh")
+PLACE = pathlib.Path(__file__).parent
 PASSWORD = "a-good-password"
 SKIPPED = 77
-START_S = 400  # the first one fetches the jars
 TRIES = 5
 
 
@@ -23,7 +24,7 @@ class CypherError(Exception):
 
 
 def free_ports(count):
-    """Free a moment ago; neo4j.sh says so if one was taken since."""
+    """Free a moment ago; a script says so if one was taken since."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [s.getsockname()[1] for s in sockets]
     for one in sockets:
@@ -31,41 +32,39 @@ def free_ports(count):
     return ports
 
 
-class Neo4j:
-    """One server, by neo4j.sh."""
+class Server:
+    """One server, by a script that knows start, stop, kill9, wipe and wipe-after."""
 
-    def __init__(self, home):
-        self.http_port, bolt_port = free_ports(2)
-        self.url = f"http://127.0.0.1:{self.http_port}"
-        self.bolt_url = f"bolt://127.0.0.1:{bolt_port}"
-        self.environment = dict(
-            os.environ, NEO4J_HOME_DIR=str(home), NEO4J_HTTP_PORT=str(self.http_port),
-            NEO4J_BOLT_PORT=str(bolt_port), NEO4J_PASSWORD=PASSWORD, NEO4J_URL=self.url,
-            NEO4J_SCRIPT=str(SCRIPT))
-        login = base64.b64encode(f"neo4j:{PASSWORD}".encode()).decode()
-        self.headers = {"Content-Type": "application/json", "Authorization": f"Basic {login}"}
+    script = None
+    start_s = 400  # the first one installs
+
+    def __init__(self, **environment):
+        self.environment = dict(os.environ, **environment)
         self.guard = None
 
-    def run(self, verb):
-        told = subprocess.run([str(SCRIPT), verb], env=self.environment, text=True, check=False,
-                              stdin=subprocess.DEVNULL, capture_output=True, timeout=START_S)
+    @property
+    def path(self):
+        return PLACE / self.script
+
+    def run(self, *verb, **options):
+        told = subprocess.run([str(self.path), *verb], env=self.environment, text=True, check=False,
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=self.start_s,
+                              **options)
         if told.returncode == SKIPPED:
             raise CannotInstall(told.stderr.rpartition("skipped: ")[2].strip())
-        assert told.returncode == 0, f"neo4j.sh {verb}: {told.stdout}{told.stderr}"
+        assert told.returncode == 0, f"{self.script} {verb}: {told.stdout}{told.stderr}"
+        return told.stdout
 
     def start(self):
         if self.guard is None:  # should this process be killed, the server ends all the same
             self.guard = subprocess.Popen(  # pylint: disable=consider-using-with
-                [str(SCRIPT), "wipe-after", str(os.getpid())], env=self.environment,
+                [str(self.path), "wipe-after", str(os.getpid())], env=self.environment,
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 start_new_session=True)
         self.run("start")
 
-    def run_program(self, program):
-        """A test program that finds the server by its environment."""
-        told = subprocess.run([str(program)], env=self.environment, text=True, check=False,
-                              stdin=subprocess.DEVNULL, capture_output=True, timeout=START_S)
-        assert told.returncode == 0, told.stdout + told.stderr
+    def stop(self):
+        self.run("stop")
 
     def kill(self):
         self.run("kill9")
@@ -75,6 +74,71 @@ class Neo4j:
         if self.guard is not None:
             self.guard.kill()
             self.guard.wait()
+
+
+class Ollama(Server):
+    """With a tiny model by nomic-embed-text's name."""
+
+    script = "ollama.sh"
+    start_s = 2600
+
+    def __init__(self, home):
+        (port,) = free_ports(1)
+        self.url = f"http://127.0.0.1:{port}"
+        self.home = pathlib.Path(home)
+        super().__init__(OLLAMA_HOME_DIR=str(home), OLLAMA_PORT=str(port))
+
+    def hang(self):
+        """It takes connections and answers nothing, until it is killed."""
+        os.killpg(int((self.home / "ollama.pid").read_text()), signal.SIGSTOP)
+
+
+class N8n(Server):
+    """With the workflows of deploy/n8n, published."""
+
+    script = "n8n.sh"
+    start_s = 3600
+
+    def __init__(self, home, neo4j, ollama, **environment):
+        self.port, broker_port = free_ports(2)
+        self.home = pathlib.Path(home)
+        self.url = f"http://127.0.0.1:{self.port}"
+        super().__init__(
+            N8N_HOME_DIR=str(home), N8N_PORT=str(self.port),
+            N8N_RUNNERS_BROKER_PORT=str(broker_port), NEO4J_HTTP_URL=neo4j.url,
+            NEO4J_PASSWORD=PASSWORD, OLLAMA_URL=ollama.url, **environment)
+
+    def restart(self, **environment):
+        """None takes a variable away."""
+        self.stop()
+        for name, value in environment.items():
+            self.environment.pop(name, None)
+            if value is not None:
+                self.environment[name] = value
+        self.start()
+
+
+class Neo4j(Server):
+    """With Cypher over its HTTP API."""
+
+    script = "neo4j.sh"
+
+    def __init__(self, home):
+        self.http_port, bolt_port = free_ports(2)
+        self.url = f"http://127.0.0.1:{self.http_port}"
+        self.bolt_url = f"bolt://127.0.0.1:{bolt_port}"
+        super().__init__(
+            NEO4J_HOME_DIR=str(home), NEO4J_HTTP_PORT=str(self.http_port),
+            NEO4J_BOLT_PORT=str(bolt_port), NEO4J_PASSWORD=PASSWORD, NEO4J_URL=self.url,
+            NEO4J_SCRIPT=str(PLACE / self.script))
+        login = base64.b64encode(f"neo4j:{PASSWORD}".encode()).decode()
+        self.headers = {"Content-Type": "application/json", "Authorization": f"Basic {login}"}
+
+    def run_program(self, program):
+        """A test program that finds the server by its environment."""
+        told = subprocess.run([str(program)], env=self.environment, text=True, check=False,
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=self.start_s)
+        assert told.returncode == 0, told.stdout + told.stderr
 
     # ---- Cypher ----
 
@@ -125,3 +189,25 @@ class Neo4j:
         """[(session, memory)], sorted."""
         return sorted(map(tuple, self.query(
             "MATCH (s:Session)-[:REMEMBERED]->(m:Memory) RETURN s.id, m.id")))
+
+
+class Farm:
+    """The servers of a test session, which start side by side as soon as it is known which are
+    wanted; who asks for one waits for it."""
+
+    def __init__(self, home, wanted, **of_n8n):
+        self.neo4j = Neo4j(home / "neo4j")
+        self.ollama = Ollama(home / "ollama")
+        self.n8n = N8n(home / "n8n", self.neo4j, self.ollama, **of_n8n)
+        self.pool = concurrent.futures.ThreadPoolExecutor(3)
+        self.starts = {name: self.pool.submit(getattr(self, name).start) for name in wanted}
+
+    def get(self, name):
+        """Raises CannotInstall."""
+        self.starts[name].result()
+        return getattr(self, name)
+
+    def end(self):
+        self.pool.shutdown()
+        for name in self.starts:
+            getattr(self, name).wipe()
