@@ -25,6 +25,7 @@ static const char *const reserved_names[] = {
     "embedding_state",
     "embedding_model",
     "memferry_keys",
+    "memferry_webhooks",
     NULL,
 };
 

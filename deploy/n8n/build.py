@@ -74,10 +74,12 @@ def cypher(*statements):
         {"statements": [{"statement": s} for s in statements]})) + " }}")
 
 
-def ollama():
+def ollama(texts, timeout_s):
+    """texts: an expression that gives a list of them."""
     return request("={{ $env.OLLAMA_URL }}/api/embed", (
         "={{ JSON.stringify({ model: $env.OLLAMA_MODEL || 'nomic-embed-text', keep_alive: '10m', "
-        "input: [($env.OLLAMA_DOCUMENT_PREFIX ?? 'search_document: ') + $json.text] }) }}"), timeout_s=10)
+        f"input: {texts}.map((t) => ($env.OLLAMA_DOCUMENT_PREFIX ?? 'search_document: ') + t) "
+        "}) }}"), timeout_s=timeout_s)
 
 
 def check_expressions(parameters):
@@ -130,10 +132,10 @@ def vector_index():
 def memory_sync():
     return build("memferrymemorysync", "memory-sync", {
         "Webhook": (webhook("memory-sync"), 0, 0),
-        "Check": (code("verify.js", "memory-check.js"), 1, 0),
+        "Check": (code("verify.js", "text.js", "memory-check.js"), 1, 0),
         "Checked": (switch("answer", "later", "embed", "store"), 2, 0),
-        "Ollama": (ollama(), 3, 1),
-        "Vector": (code("memory-vector.js"), 4, 1),
+        "Ollama": (ollama("[$json.text]", 10), 3, 1),
+        "Vector": (code("vectors.js", "memory-vector.js"), 4, 1),
         "Statement": (code("memory-statement.js"), 5, 0),
         "Neo4j": (neo4j("={{ $json.request }}"), 6, 0),
         "Outcome": (code("neo4j-reply.js", "memory-outcome.js"), 7, 0),
@@ -195,9 +197,28 @@ def memory_alert():
        "alert again. Made by deploy/n8n/build.py.")
 
 
+def memory_embed():
+    return build("memferrymemoryembed", "memory-embed", {
+        "Every 20 seconds": (("n8n-nodes-base.scheduleTrigger", 1.2, {
+            "rule": {"interval": [{"field": "seconds", "secondsInterval": 20}]}}), 0, 0),
+        "Pending": (cypher(source("pending.cypher").strip()), 1, 0),
+        "Texts": (code("text.js", "embed-texts.js"), 2, 0),
+        "Ollama": (ollama("$json.texts", 120), 3, 0),
+        "Statement": (code("vectors.js", "embed-statement.js"), 4, 0),
+        "Neo4j": (neo4j("={{ $json.request }}"), 5, 0),
+    }, {
+        "Every 20 seconds": ["Pending"],
+        "Pending": ["Texts"],
+        "Texts": ["Ollama"],
+        "Ollama": ["Statement"],
+        "Statement": ["Neo4j"],
+    }, "## memory-embed\nBrings memories their vectors that came while Ollama was away. Not needed where memferry has "
+       "an embedder of its own and sends vectors along. Made by deploy/n8n/build.py.")
+
+
 def main():
     stale = False
-    for workflow in (memory_sync(), memory_alert()):
+    for workflow in (memory_sync(), memory_alert(), memory_embed()):
         path = HERE / f"{workflow['name']}.json"
         text = json.dumps(workflow, indent=2) + "\n"
         if sys.argv[1:] == ["--check"]:

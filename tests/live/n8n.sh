@@ -180,7 +180,9 @@ fetch)  fetch ;;
 start)
   fetch; settings; mkdir -p "$HOME_DIR"
   if alive && ready; then echo "already up, pid $(cat "$PIDF")"; exit 0; fi
-  stop TERM; publish; start
+  stop TERM
+  [ "${N8N_PUBLISH:-yes}" = no ] || publish
+  start
   echo "up pid=$(cat "$PIDF") $URL" ;;
 cli)    fetch; settings; mkdir -p "$HOME_DIR"; shift; exec node "$N8N" "$@" ;;
 stop)   stop TERM ;;

@@ -3,13 +3,14 @@
 # weights by the name of nomic-embed-text (768 dimensions). The first start builds it (8 to 18 minutes); later ones
 # take 2 s. wipe-after waits until the process PID has ended, then stops and wipes.
 #
-# Needs Go 1.21 or later (which fetches the one it wants), g++, curl, and the headers nlohmann-json3-dev and
+# Needs any Go (one that is too old fetches a newer one), g++, curl, and the headers nlohmann-json3-dev and
 # libstb-dev. When it can't be built it says why and exits 77, which test harnesses count as skipped. Several may run
 # side by side: give each its own OLLAMA_PORT and OLLAMA_HOME_DIR.
 set -eu
 HERE=$(cd "$(dirname "$0")" && pwd)
 VERSION=${OLLAMA_VERSION:-v0.17.4}
 MALGO=v0.11.24
+TOOLCHAIN=go1.24.11                         # for a Go before 1.21, which does not fetch one by itself
 BASE=${OLLAMA_BASE:-${MEMFERRY_LIVE:-${XDG_CACHE_HOME:-$HOME/.cache}/memferry-live}/ollama}   # everything lives below here
 CACHE=${OLLAMA_CACHE:-$BASE/cache-$VERSION}
 HOME_DIR=${OLLAMA_HOME_DIR:-$BASE/home}
@@ -47,16 +48,34 @@ fetch() {
   exec 9>&-
 }
 
+module() { # NAME@VERSION: the folder of a Go module
+  go mod download -json "$1" 2>/dev/null | python3 -c 'import json, sys; print(json.load(sys.stdin)["Dir"])' 2>/dev/null ||
+    skip "Go could not fetch the module $1 (is there a network?)"
+}
+
+# Modules hold no file modes.
+newer_go() {
+  [ -x "$CACHE/go/bin/go" ] || {
+    newer=$(module "golang.org/toolchain@v0.0.1-$TOOLCHAIN.linux-$(go env GOARCH)")
+    rm -rf "$CACHE/go.new"
+    cp -r "$newer" "$CACHE/go.new"
+    chmod -R u+w "$CACHE/go.new"
+    chmod +x "$CACHE/go.new/bin/"* "$CACHE/go.new/pkg/tool/"*/*
+    mv "$CACHE/go.new" "$CACHE/go"
+  }
+  unset GOROOT
+  PATH=$CACHE/go/bin:$PATH
+  go version > /dev/null || skip "$TOOLCHAIN was fetched, but does not run"
+}
+
 # A Go module holds no folder named vendor, so llama.cpp's are missing: two come from Debian, one from another module.
 build() {
-  need go "Go 1.21 or later (golang-go)"
+  need go "Go (golang-go)"
   need g++ g++
-  go version | grep -Eq ' go1\.(2[1-9]|[3-9][0-9])' || skip "$(go version) is too old; Go 1.21 or later is needed"
   { [ -e /usr/include/nlohmann/json_fwd.hpp ] && [ -e /usr/include/stb/stb_image.h ]; } ||
     skip "headers are missing; install nlohmann-json3-dev and libstb-dev"
-  malgo=$(go mod download -json "github.com/gen2brain/malgo@$MALGO" |
-    python3 -c 'import json, sys; print(json.load(sys.stdin)["Dir"])') ||
-    skip "Go could not fetch a module (is there a network?)"
+  go version | grep -Eq ' go1\.(2[1-9]|[3-9][0-9])' || newer_go
+  malgo=$(module "github.com/gen2brain/malgo@$MALGO")
   cp -f "$malgo/miniaudio.h" "$CACHE/vendor/miniaudio/"
   echo "ollama.sh: building Ollama $VERSION, which takes minutes" >&2
   CGO_ENABLED=1 CGO_CPPFLAGS="-I$CACHE/vendor" GOBIN=$CACHE/bin timeout "$FETCH_WAIT" go install \

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from graph import assert_node, expected, memory
-from signed import NEXT_SECRET, ORIGIN, SECRET, numbers, ping, secret_bytes, sign, state
+from signed import NEXT_SECRET, SECRET, alert, numbers, ping, secret_bytes, sign, state
 from wire import floats
 
 MINUTES = 60
@@ -94,6 +94,7 @@ def test_either_of_two_secrets_is_taken(flow):
     flow.stored(state("b"), secrets=(NEXT_SECRET,))
     flow.stored(state("c"), secrets=(NEXT_SECRET, "one that is not known here"))
     flow.stored(state("d"), secrets=(SECRET, NEXT_SECRET))
+    flow.stored(state("e"), secrets=("one that is not known here", SECRET))
 
 
 def test_a_whsec_secret_is_its_bytes_and_not_its_text(flow):
@@ -382,8 +383,8 @@ def test_what_is_no_object_in_utf8_is_rejected(flow, raw):
 
 
 BAD = [
-    ("event.op", {"event": {"op": "purge"}}), ("event.op", {"event": None}),
-    ("event.op", {"event": {}}), ("id", {"id": ""}), ("id", {"id": "x" * 257}), ("id", {"id": 7}),
+    ("event.op", {"event": None}), ("event.op", {"event": {"op": 7}}), ("event.op", {"event": {}}),
+    ("id", {"id": ""}), ("id", {"id": "x" * 257}), ("id", {"id": 7}),
     ("id", {"id": None}), ("id", {"id": "\ud800"}), ("id", {"id": "a\0"}),
     ("content", {"content": None}), ("content", {"content": ["x"]}),
     ("content", {"content": "x" * (1024 * 1024 + 1)}), ("content", {"content": "\0"}),
@@ -448,6 +449,17 @@ def test_hostile_names_and_values_of_props_are_data(flow):
     flow.stored(state(stamp=2_000_000, embedding=numbers(1)))
     node = flow.node()
     assert node["memferry_keys"] == [] and not props.keys() & node.keys()
+
+
+def test_an_op_of_a_later_version_is_answered_and_left_alone(flow):
+    reply = flow.post({**state(), "event": {"op": "of a later version"}})
+    assert (reply.status, reply.body) == (200, {"status": "ignored"})
+    assert flow.everything() == []
+
+
+def test_an_alert_at_the_wrong_webhook_blames_the_url(flow):
+    reply = flow.post(alert())
+    assert reply.status == 404 and "url" in reply.body["error"], reply
 
 
 def test_unknown_fields_are_left_alone(flow):

@@ -1,7 +1,7 @@
 """The workflow memory-alert on a real n8n and Neo4j."""
 import pytest
 
-from signed import SECRET, alert, ping
+from signed import SECRET, alert, ping, state
 
 
 def alerts(bell):
@@ -74,6 +74,11 @@ def test_a_bad_alert_is_rejected_naming_the_field(bell, field, fields):
 
 
 @pytest.mark.parametrize("body", [
-    {}, {"event": {"op": "put"}}, {"event": {"op": "alert"}}, {"event": {"op": "alert"}, "alert": []}])
+    {}, {"event": []}, {"event": {"op": "alert"}}, {"event": {"op": "alert"}, "alert": []}])
 def test_what_is_no_alert_is_rejected(bell, body):
     assert bell.post(body).status == 422
+
+
+def test_a_memory_at_the_wrong_webhook_blames_the_url_and_no_memory(bell):
+    reply = bell.post(state())
+    assert reply.status == 404 and "url" in reply.body["error"], reply

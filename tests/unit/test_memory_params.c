@@ -41,6 +41,7 @@ static const struct {
     {"{\"props\":{\"\":1}}", "props"},
     {"{\"props\":{\"id\":1}}", "props"},
     {"{\"props\":{\"memferry_keys\":1}}", "props"},
+    {"{\"props\":{\"memferry_webhooks\":1}}", "props"},
     {"{\"props\":[]}", "props"},
     {"{\"embedding\":null}", NULL},
     {"{\"embedding\":[1,2.5]}", NULL},

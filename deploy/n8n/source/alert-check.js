@@ -1,4 +1,4 @@
-// alert-check.js - verifies a request and checks the alert in it. A ping is answered without any change.
+// alert-check.js - verifies a request and checks the alert in it.
 const TEXT_MAX = 64 * 1024;
 const REQUIRED = ['rule', 'severity'];
 const TEXTS = ['session_id', 'peer_command', 'statement', 'summary', 'undo'];
@@ -24,7 +24,7 @@ function checkFields(alert) {
 
 async function check(helpers) {
   const { body } = await receive(helpers);
-  if (checkOp(body, ['alert', 'ping']) === 'ping') throw new Answer(200, { status: 'pong' });
+  checkOp(body, ['alert'], ['put', 'delete']);
   if (!isObject(body.alert)) throw reject(422, 'alert', 'must be an object');
   const id = checkText(body.alert, 'id', 1, 256, 'alert.id');
   const fields = checkFields(body.alert);

@@ -1,15 +1,12 @@
 // memory-check.js - verifies a request, checks the memory in it, and makes of it what Neo4j will be told.
 //
 // Goes on to `embed` when a vector has to be made, else to `store`; what is wrong is answered: 4xx with the field's
-// name for a memory that can never be stored. A ping, which is how memferry asks whether its signature is good, is
-// answered without any change.
+// name for a memory that can never be stored.
 const RESERVED = ['id', 'content', 'kind', 'tags', 'props', 'embedding', 'created_ms', 'updated_ms', 'deleted_ms',
                   'version', 'stamp', 'origin', 'session_id', 'embedding_state', 'embedding_model', 'memferry_keys',
                   'memferry_webhooks'];
 const STATES = ['ready', 'pending', 'none'];
 const MIB = 1024 * 1024;
-const WORD_MAX = 256;  // characters: one word of 100,000 would keep Ollama busy for minutes
-const TEXT_MAX = 8192; // characters to embed: about a model's context of 2048 tokens
 
 function checkTags(tags) {
   if (!Array.isArray(tags) || tags.length > 256) throw reject(422, 'tags', 'must be a list of at most 256 strings');
@@ -73,17 +70,9 @@ function givenVector(body) {
   };
 }
 
-// What of the content is embedded: over-long words broken, and cut between two words.
-function textToEmbed(content) {
-  const text = content.replace(new RegExp(`\\S{${WORD_MAX}}`, 'gu'), '$& ');
-  return text.length <= TEXT_MAX ? text : text.slice(0, TEXT_MAX).replace(/\S*$/, '');
-}
-
 async function check(helpers) {
   const { id: webhook, body } = await receive(helpers);
-  const op = checkOp(body, ['put', 'delete', 'ping']);
-  if (op === 'ping') throw new Answer(200, { status: 'pong' });
-
+  const op = checkOp(body, ['put', 'delete'], ['alert']);
   const id = checkText(body, 'id', 1, 256);
   const fields = checkFields(body, op);
   const props = has(body, 'props') ? checkProps(body.props) : Object.create(null);

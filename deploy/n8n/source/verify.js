@@ -2,7 +2,8 @@
 //
 // Required are Standard Webhooks' three headers, since only they say when: webhook-id, webhook-timestamp and
 // webhook-signature, whose "v1,<base64>" is HMAC-SHA256 of "id.timestamp.body". X-Signature-256 says less (it is
-// the hash of the body alone), so it is not required, but has to be right if it is there.
+// the hash of the body alone), so it is not required, but has to be right if it is there. Only while a secret is being
+// changed, which shows in several signatures, may it be by the one that is not known here.
 //
 // An Answer that is thrown ends the workflow with that answer: 401 for a request that nobody with a secret made
 // now, 503 while n8n itself is not set up, so that memferry keeps what it has and tries again. No answer and no
@@ -79,7 +80,7 @@ function verify(headers, raw) {
   if (!anyEqual(crypto, given.map((s) => Buffer.from(s.slice('v1,'.length), 'base64')),
                 secrets.map((secret) => hmac(crypto, secret, `${id}.${timestamp}.`, raw))))
     throw refuse('wrong signature: another secret, or another id, time or body');
-  if (hash !== undefined &&
+  if (hash !== undefined && given.length === 1 &&
       !anyEqual(crypto, [Buffer.from(String(hash))],
                 secrets.map((secret) => Buffer.from(`sha256=${hmac(crypto, secret, raw).toString('hex')}`))))
     throw refuse('wrong X-Signature-256: another secret, or another body');
@@ -148,8 +149,14 @@ function checkInt(object, name, path = name) {
   return object[name];
 }
 
-function checkOp(body, ops) {
+// An op that is for the other workflow means a wrong url, which must not cost a memory: 404 blames the backend. One
+// that nobody knows yet is answered and left alone.
+function checkOp(body, mine, others) {
   const op = isObject(body.event) ? body.event.op : undefined;
-  if (!ops.includes(op)) throw reject(422, 'event.op', `must be one of: ${ops.join(', ')}`);
+  if (typeof op !== 'string') throw reject(422, 'event.op', 'must be a string');
+  if (op === 'ping') throw new Answer(200, { status: 'pong' });
+  if (others.includes(op))
+    throw new Answer(404, { status: 'refused', error: `this webhook takes ${mine.join(' and ')}, not ${op}: is its url right?` });
+  if (!mine.includes(op)) throw new Answer(200, { status: 'ignored' });
   return op;
 }
