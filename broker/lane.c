@@ -255,7 +255,7 @@ void lane_status(struct lane *lane, struct lane_status *ret)
     pthread_mutex_unlock(&lane->mutex);
 }
 
-static void request(struct lane *lane, enum lane_request what, struct lane_reply *reply)
+void lane_request(struct lane *lane, enum lane_request what, struct lane_reply *reply)
 {
     reply->request = (int)what;
     reply->next = NULL;
@@ -269,12 +269,12 @@ static void request(struct lane *lane, enum lane_request what, struct lane_reply
 
 void lane_set_paused(struct lane *lane, bool paused, struct lane_reply *reply)
 {
-    request(lane, paused ? LANE_REQUEST_PAUSE : LANE_REQUEST_RESUME, reply);
+    lane_request(lane, paused ? LANE_REQUEST_PAUSE : LANE_REQUEST_RESUME, reply);
 }
 
 void lane_probe(struct lane *lane, struct lane_reply *reply)
 {
-    request(lane, LANE_REQUEST_PROBE, reply);
+    lane_request(lane, LANE_REQUEST_PROBE, reply);
 }
 
 /* ---- for the lane's thread ---- */

@@ -109,6 +109,21 @@ void lane_status(struct lane *lane, struct lane_status *ret); /* any thread */
  * success; due times of deferred records of a circuit that closes are not moved. */
 void lane_set_paused(struct lane *lane, bool paused, struct lane_reply *reply);
 void lane_probe(struct lane *lane, struct lane_reply *reply);
+/* A long piece of work of the lane's own thread, which takes turns with its deliveries. Embedded by
+ * what it is. */
+struct lane_job {
+    /* With an instance that was opened and probed. LANE_JOB_MORE, 0 at the end, or a negative errno
+     * with err filled. */
+    int (*step)(struct lane_job *, struct lane *, struct error *err);
+    /* Once, from the lane's thread, or lane_join's with -ECANCELED; the job is the callee's.
+     * -EBUSY: another one runs. A job whose call a plugin never ends is left behind with it. */
+    void (*done)(struct lane_job *, int status, const struct error *err);
+    struct lane_reply reply; /* the lane's */
+};
+#define LANE_JOB_MORE 1
+
+/* Runs on a paused lane too. */
+void lane_run(struct lane *lane, struct lane_job *job);
 /* Deferred and dead rows changed behind its back (dead.retry, dead.drop): look again. */
 void lane_kick(struct lane *lane);
 /* Whether somebody makes vectors at the moment: only then does a sink wait for them. Any thread. */

@@ -27,7 +27,12 @@
 /* A wait for the wall clock is cut here, so that a clock that was set is noticed. */
 #define LANE_WALL_WAIT_MAX_MS 60000
 
-enum lane_request { LANE_REQUEST_PAUSE = 1, LANE_REQUEST_RESUME, LANE_REQUEST_PROBE };
+enum lane_request {
+    LANE_REQUEST_PAUSE = 1,
+    LANE_REQUEST_RESUME,
+    LANE_REQUEST_PROBE,
+    LANE_REQUEST_JOB
+};
 
 /* Where a batch comes from. */
 enum lane_source { LANE_SOURCE_EVENTS = 1, LANE_SOURCE_DEFERRED };
@@ -80,6 +85,8 @@ struct lane {
     bool has_deferred;         /* the lane may have deferred rows: a delivery must clear its own */
     int64_t next_due_ms;       /* wall clock of the next deferred record; 0: none */
     enum lane_source turn;     /* that was served last */
+    struct lane_job *job;      /* NULL: none runs */
+    bool job_turn;             /* the last step was another's */
     int64_t hold_until_ms;     /* monotonic: the batch above the cursor waits for vectors; 0: no */
     int64_t hold_look_ms;      /* monotonic: when to look whether they came */
     uint32_t store_failures;   /* in a row: the store could not be read or written */
@@ -88,6 +95,8 @@ struct lane {
 
 /* ---- lane.c ---- */
 
+/* Leaves a request for the lane's thread. Any thread. */
+void lane_request(struct lane *lane, enum lane_request what, struct lane_reply *reply);
 /* Tells the observer. Without the mutex. */
 void lane_changed(struct lane *lane);
 /* last_error, with its time. */
@@ -135,6 +144,14 @@ bool lane_is_holding(const struct lane *lane, int64_t now_ms);
 /* Writes the outcomes of lane->delivery and the cursor in one transaction. */
 int lane_record(struct lane *lane, enum lane_source source, const struct lane_batch *batch,
                 struct error *err);
+
+/* ---- lane_job.c ---- */
+
+/* Takes over a job that was asked for, or refuses it. */
+void lane_begin_job(struct lane *lane, struct lane_job *job);
+void lane_step_job(struct lane *lane);
+/* Ends the one that runs, if there is one. */
+void lane_cancel_job(struct lane *lane);
 
 /* ---- lane_loop.c ---- */
 

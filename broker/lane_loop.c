@@ -14,6 +14,7 @@
 #include "broker/lane_internal.h"
 
 #include "broker/util/clock.h"
+#include "broker/util/container.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -25,6 +26,7 @@ enum step {
     STEP_REQUEST,
     STEP_STORE, /* open the reader, learn where the lane stands */
     STEP_PROBE,
+    STEP_JOB,
     STEP_EVENTS,
     STEP_DEFERRED,
     STEP_WAIT
@@ -61,6 +63,19 @@ static enum step next_batch(struct lane *lane, int64_t now_ms, int64_t *ret_unti
     return STEP_WAIT;
 }
 
+/* Deliveries, and the probe that they wait for. With the mutex. */
+static enum step next_delivery(struct lane *lane, int64_t now_ms, int64_t *ret_until_ms)
+{
+    if (lane->paused) {
+        return STEP_WAIT;
+    }
+    if (lane->circuit.circuit == CIRCUIT_OPEN) {
+        *ret_until_ms = lane->circuit.probe_at_ms;
+        return circuit_probe_due(&lane->circuit, now_ms) ? STEP_PROBE : STEP_WAIT;
+    }
+    return next_batch(lane, now_ms, ret_until_ms);
+}
+
 /* With the mutex. *ret_until_ms (monotonic) goes with STEP_WAIT. */
 static enum step next_step(struct lane *lane, int64_t *ret_until_ms)
 {
@@ -80,14 +95,8 @@ static enum step next_step(struct lane *lane, int64_t *ret_until_ms)
     if (lane->reader == NULL) {
         return STEP_STORE;
     }
-    if (lane->paused) {
-        return STEP_WAIT;
-    }
-    if (lane->circuit.circuit == CIRCUIT_OPEN) {
-        *ret_until_ms = lane->circuit.probe_at_ms;
-        return circuit_probe_due(&lane->circuit, now_ms) ? STEP_PROBE : STEP_WAIT;
-    }
-    return next_batch(lane, now_ms, ret_until_ms);
+    enum step step = next_delivery(lane, now_ms, ret_until_ms);
+    return lane->job != NULL && (step == STEP_WAIT || lane->job_turn) ? STEP_JOB : step;
 }
 
 /* With the mutex. Whatever wakes it, the loop looks again. */
@@ -191,17 +200,28 @@ static struct lane_reply *take_request(struct lane *lane)
     return reply;
 }
 
+static void forget_served(struct lane *lane)
+{
+    pthread_mutex_lock(&lane->mutex);
+    lane->serving = NULL;
+    pthread_mutex_unlock(&lane->mutex);
+}
+
 static void serve_request(struct lane *lane)
 {
     struct lane_reply *reply = take_request(lane);
     struct error err = {0};
+
+    if (reply->request == LANE_REQUEST_JOB) {
+        forget_served(lane);
+        lane_begin_job(lane, container_of(reply, struct lane_job, reply));
+        return;
+    }
     int status = reply->request == LANE_REQUEST_PROBE
                      ? lane_check(lane, &err)
                      : lane_pause(lane, reply->request == LANE_REQUEST_PAUSE, &err);
 
-    pthread_mutex_lock(&lane->mutex);
-    lane->serving = NULL;
-    pthread_mutex_unlock(&lane->mutex);
+    forget_served(lane);
     reply->done(reply, status, status != 0 || err.text[0] != '\0' ? &err : NULL);
 }
 
@@ -227,8 +247,10 @@ static void note_store(struct lane *lane, int status, const struct error *err)
 static bool take_step(struct lane *lane)
 {
     struct error err = {0};
+    enum step step = await_step(lane);
 
-    switch (await_step(lane)) {
+    lane->job_turn = step != STEP_JOB;
+    switch (step) {
     case STEP_END:
         return false;
     case STEP_REQUEST:
@@ -239,6 +261,9 @@ static bool take_step(struct lane *lane)
         break;
     case STEP_PROBE:
         lane_check(lane, &err);
+        break;
+    case STEP_JOB:
+        lane_step_job(lane);
         break;
     case STEP_EVENTS:
         lane->turn = LANE_SOURCE_EVENTS;
@@ -260,6 +285,7 @@ void *lane_thread(void *arg)
 
     while (take_step(lane)) {
     }
+    lane_cancel_job(lane);
     lane_close_instance(lane);
     lane->reader = reader_close(lane->reader);
     return NULL;

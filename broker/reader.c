@@ -101,6 +101,12 @@ static const char *const statement_texts[READER_STATEMENTS] = {
                          "CROSS JOIN event e ON e.seq=m.version "
                          "WHERE d.lane=?1 AND d.dead=0 AND d.due_ms<=?2 "
                          "ORDER BY d.due_ms LIMIT ?3",
+    /* By id, with how the lane stands with each: to be held against what the backend has. */
+    [READER_BATCH_PAGE] = "SELECT m.id, e.state, m.touched_seq, d.attempts, coalesce(d.dead, 0), "
+                          "m.vector_seq, m.embedding_model, NULL, 0, d.memory_id IS NOT NULL "
+                          "FROM memory m CROSS JOIN event e ON e.seq=m.version "
+                          "LEFT JOIN deferred d ON d.lane=?1 AND d.memory_id=m.id "
+                          "WHERE m.id>?2 ORDER BY m.id LIMIT ?3",
     [READER_PLAN_ALERT] = "SELECT rule, session_id, from_seq, to_seq FROM alert WHERE id=?1",
     /* A row without a state needs no vector, and cost nothing but itself. */
     [READER_EMBED_AFTER] =

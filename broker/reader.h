@@ -148,6 +148,7 @@ struct reader_batch_item {
     bool dead;          /* it is a dead letter of this lane at the moment (only above the cursor) */
     /* to an embedder: */
     uint8_t content_hash[CONTENT_HASH_SIZE];
+    bool waits;     /* of reader_batch_page: it has a row of this lane */
     bool satisfied; /* it was deferred, and needs no vector (any more): only its row is to go */
 };
 const struct memferry_memory *reader_batch_memories(const struct reader_batch *batch);
@@ -169,6 +170,11 @@ int reader_batch_due(struct reader *reader, const char *lane, int64_t now_ms, si
                      size_t max_bytes, struct reader_batch **ret, int64_t *ret_next_due_ms,
                      struct error *err);
 
+/* Memories whose id is greater than after_id (as bytes; "" is the start), in that order, tombstones
+ * included: at most max, and at most max_bytes (one at least). Each item tells how the lane stands
+ * with it: seq is the newest event that it must see, `waits` that it is deferred or dead there. */
+int reader_batch_page(struct reader *reader, const char *lane, const char *after_id, size_t max,
+                      size_t max_bytes, struct reader_batch **ret, struct error *err);
 /* The same for an embedder of this model: memories that live and have no vector, or one of another
  * model. They carry no embedding. Those above the cursor that need none are passed over. */
 int reader_batch_embed(struct reader *reader, const char *lane, uint64_t cursor, const char *model,

@@ -156,6 +156,7 @@ static int load_row(struct reader *reader, const struct batch_scan *scan,
     if (scan->embeds) {
         load_need(row, &entry->item);
     }
+    entry->item.waits = scan->pages && sqlite3_column_int(row, 9) != 0;
     batch->bytes += size;
     batch->count++;
     return 0;

@@ -6,6 +6,7 @@
 
 struct batch_scan {
     sqlite3_stmt *rows; /* bound, but for its third parameter */
+    bool pages;         /* its rows tell whether the lane has a row of theirs */
     bool embeds;        /* its rows say what needs a vector */
     size_t look_max;    /* rows that are looked at */
     size_t max, max_bytes;

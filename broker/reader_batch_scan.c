@@ -138,3 +138,29 @@ int reader_batch_embed_due(struct reader *reader, const char *lane, int64_t now_
     sql_bind_text(scan.rows, 4, model, strlen(model));
     return read_due(reader, lane, now_ms, &scan, ret, ret_next_due_ms, err);
 }
+
+/* ---- by id ---- */
+
+int reader_batch_page(struct reader *reader, const char *lane, const char *after_id, size_t max,
+                      size_t max_bytes, struct reader_batch **ret, struct error *err)
+{
+    struct batch_scan scan = {.rows = reader->statements[READER_BATCH_PAGE],
+                              .pages = true,
+                              .look_max = at_most(max),
+                              .max = at_most(max),
+                              .max_bytes = max_bytes};
+    struct reader_batch *batch = reader_batch_new(0, err);
+
+    *ret = NULL;
+    if (batch == NULL) {
+        return -ENOMEM;
+    }
+    int r = reader_begin(reader, err);
+    if (r == 0) {
+        sql_bind_text(scan.rows, 1, lane, strlen(lane));
+        sql_bind_text(scan.rows, 2, after_id, strlen(after_id));
+        r = reader_end(reader, reader_batch_fill(reader, &scan, batch, err), err);
+    }
+    *ret = r == 0 ? batch : reader_batch_free(batch);
+    return r;
+}

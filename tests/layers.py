@@ -18,7 +18,7 @@ LAYERS = [
     ("event", ["broker/event.*", "broker/event_*", "broker/unpack.*", "broker/alert.*",
                "broker/session.*"]),
     ("journal", ["broker/segment*", "broker/journal*"]),
-    ("store", ["broker/memory_state*", "broker/memory_merge*", "broker/sql.*", "broker/store*",
+    ("store", ["broker/memory_state*", "broker/memory_merge*", "broker/memory_same*", "broker/sql.*", "broker/store*",
                "broker/arena.*", "broker/reader*", "broker/applier*", "broker/replay*"]),
     ("plugin", ["broker/plugin*"]),
     ("lane", ["broker/lane*", "broker/emitter.*", "broker/circuit*", "broker/backoff*", "broker/reason*",
