@@ -20,7 +20,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#define BACKENDS_MAX 64
+#define BACKENDS_MAX     64
+#define BACKEND_NAME_MAX 64 /* bytes */
 /* Behind the name of one that is wanted and has no lane. */
 #define BACKEND_WITHOUT_LANE                                                                       \
     "is being replaced, or could not be started: try again in a moment, or see the log"

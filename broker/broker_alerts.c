@@ -16,6 +16,11 @@ void broker_tell_trouble(struct broker *broker, const char *backend, enum lane_t
                     "Backend %s says that it is gone for good, and is paused: %.300s", backend,
                     why);
         break;
+    case LANE_TROUBLE_LOST:
+        snprintf(undo, sizeof undo, "memferry verify %s --repair", backend);
+        alerts_tell(&broker->alerts, "backend-lost", backend, MEMFERRY_SEVERITY_CRITICAL, undo,
+                    "Backend %s lost more than half of what it had: %.300s", backend, why);
+        break;
     case LANE_TROUBLE_REJECTS:
         alerts_tell(&broker->alerts, "backend-rejects", backend, MEMFERRY_SEVERITY_WARNING, NULL,
                     "Backend %s refuses everything: %.300s", backend, why);

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define MEMORY_ID_MAX 256 /* bytes */
+
 enum event_op {
     EVENT_PUT = 1,
     EVENT_DELETE = 2,

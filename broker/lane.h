@@ -30,7 +30,8 @@ const char *circuit_name(enum circuit circuit); /* closed, open, probing */
 /* What somebody should look at. */
 enum lane_trouble {
     LANE_TROUBLE_REJECTS = 1, /* so many in a row were refused: the backend is taken to be wrong */
-    LANE_TROUBLE_GONE         /* the backend is gone for good: its lane has paused itself */
+    LANE_TROUBLE_GONE,        /* the backend is gone for good: its lane has paused itself */
+    LANE_TROUBLE_LOST         /* the backend has lost more than half of what it had confirmed */
 };
 
 /* Called from the lane's or the store's thread; must not block. */

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAME_MAX_BYTES 64
+#define NAME_MAX_BYTES BACKEND_NAME_MAX
 
 /* ---- flush ---- */
 
@@ -141,14 +141,14 @@ static enum rpc_code name_params_read(void *target, const struct param *param)
                                    : RPC_METHOD_NOT_FOUND;
 }
 
-/* Reads the one parameter `name`. */
-static bool read_name(struct call *call, const msgpack_object *params, char *ret_name)
+/* Parameters with a required name. */
+static bool read_named(struct call *call, const msgpack_object *params, param_read_fn *read,
+                       void *target, const char *name)
 {
     struct rpc_failure failure = {0};
+    enum rpc_code code = params_read(params, read, target, &failure);
 
-    ret_name[0] = '\0';
-    enum rpc_code code = params_read(params, name_params_read, ret_name, &failure);
-    if (code == RPC_OK && ret_name[0] == '\0') {
+    if (code == RPC_OK && name[0] == '\0') {
         failure = (struct rpc_failure){
             .code = RPC_INVALID_PARAMS, .field = "name", .text = "name is required"};
         code = RPC_INVALID_PARAMS;
@@ -159,22 +159,31 @@ static bool read_name(struct call *call, const msgpack_object *params, char *ret
     return code == RPC_OK;
 }
 
+bool backend_params_read(struct services *services, struct call *call, const msgpack_object *params,
+                         param_read_fn *read, void *target, const char *name,
+                         struct lane **ret_lane)
+{
+    if (!read_named(call, params, read, target, name)) {
+        return false;
+    }
+    struct backend *backend = backends_find(services->backends, name);
+    if (backend != NULL) {
+        *ret_lane = backend->lane;
+    } else if (backends_is_wanted(services->backends, name)) {
+        call_fail(call, RPC_UNAVAILABLE, "backend %s " BACKEND_WITHOUT_LANE, name);
+    } else {
+        fail_no_backend(call, "name", name);
+    }
+    return backend != NULL;
+}
+
 static struct lane_request *lane_request_new(struct services *services, struct call *call,
                                              const msgpack_object *params, const char *verb,
                                              struct lane **ret_lane)
 {
-    char name[NAME_MAX_BYTES + 1];
+    char name[NAME_MAX_BYTES + 1] = "";
 
-    if (!read_name(call, params, name)) {
-        return NULL;
-    }
-    struct backend *backend = backends_find(services->backends, name);
-    if (backend == NULL && backends_is_wanted(services->backends, name)) {
-        call_fail(call, RPC_UNAVAILABLE, "backend %s " BACKEND_WITHOUT_LANE, name);
-        return NULL;
-    }
-    if (backend == NULL) {
-        fail_no_backend(call, "name", name);
+    if (!backend_params_read(services, call, params, name_params_read, name, name, ret_lane)) {
         return NULL;
     }
     struct lane_request *request = calloc(1, sizeof *request);
@@ -188,7 +197,6 @@ static struct lane_request *lane_request_new(struct services *services, struct c
                                      .call = call,
                                      .verb = verb};
     strcpy(request->name, name);
-    *ret_lane = backend->lane;
     return request;
 }
 
@@ -259,9 +267,9 @@ static void forget_done(struct store_call *work)
 void method_backend_forget(struct services *services, struct call *call,
                            const msgpack_object *params)
 {
-    char name[NAME_MAX_BYTES + 1];
+    char name[NAME_MAX_BYTES + 1] = "";
 
-    if (!read_name(call, params, name)) {
+    if (!read_named(call, params, name_params_read, name, name)) {
         return;
     }
     if (backends_is_wanted(services->backends, name)) {

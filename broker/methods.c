@@ -18,6 +18,7 @@ const struct method methods[] = {
     {"backend.resume", method_backend_resume},
     {"backend.probe", method_backend_probe},
     {"backend.forget", method_backend_forget},
+    {"backend.verify", method_backend_verify},
     {"dead.list", method_dead_list},
     {"dead.retry", method_dead_retry},
     {"dead.drop", method_dead_drop},

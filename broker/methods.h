@@ -11,6 +11,7 @@
 #include "broker/backends.h"
 #include "broker/call.h"
 #include "broker/config.h"
+#include "broker/params.h"
 #include "broker/peer.h"
 #include "broker/query.h"
 #include "broker/sessions.h"
@@ -56,7 +57,7 @@ method_fn method_memory_put, method_memory_delete;
 method_fn method_memory_get, method_memory_history, method_memory_list;
 method_fn method_memory_restore, method_memory_import;
 method_fn method_backend_list, method_backend_flush, method_backend_pause, method_backend_resume,
-    method_backend_probe, method_backend_forget;
+    method_backend_probe, method_backend_forget, method_backend_verify;
 method_fn method_dead_list, method_dead_retry, method_dead_drop;
 method_fn method_alert_list, method_alert_ack;
 
@@ -71,5 +72,10 @@ void services_read(struct services *services, struct query *query, struct call *
 void receipt_pack_head(msgpack_packer *packer, const struct write *write);
 /* …and "backends": how each sink stands with something that was just written. */
 void receipt_pack_backends(msgpack_packer *packer, struct backends *backends);
+/* Reads the parameters of a call about one backend, whose name `read` puts at `name`, and finds its
+ * lane. False: the call is answered. */
+bool backend_params_read(struct services *services, struct call *call, const msgpack_object *params,
+                         param_read_fn *read, void *target, const char *name,
+                         struct lane **ret_lane);
 
 #endif

@@ -2,13 +2,14 @@
 #ifndef MEMFERRY_PACK_H
 #define MEMFERRY_PACK_H
 
+#include "broker/event.h"
+
 #include <msgpack.h>
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define MEMORY_ID_MAX 256 /* bytes */
 
 void pack_text(msgpack_packer *packer, const char *text, size_t size);
 void pack_key(msgpack_packer *packer, const char *key);

@@ -46,6 +46,10 @@ static const struct option list_options[] = {
 static const struct option delete_options[] = {{"reason", "TEXT", "why; it is kept in the history"},
                                                {NULL, NULL, NULL}};
 
+static const struct option verify_options[] = {
+    {"repair", NULL, "send again what is missing, older, changed or deleted there"},
+    {NULL, NULL, NULL}};
+
 static const struct option dead_options[] = {{"backend", "NAME", "only of this backend"},
                                              {"all", NULL, "every one (retry and drop)"},
                                              {NULL, NULL, NULL}};
@@ -197,6 +201,16 @@ const struct command commands[] = {
      .examples = "  memferry flush\n"
                  "  memferry flush graph --timeout 5m\n",
      .run = command_flush},
+    {.name = "verify",
+     .synopsis = "BACKEND [--repair]",
+     .summary = "Hold what a backend has against what is here",
+     .text =
+         "Says what is missing there, older, newer, changed behind our back, deleted, or not\n"
+         "ours. Repair sends again what sending can mend. Exits with 2 when something differs.\n",
+     .examples = "  memferry verify graph\n"
+                 "  memferry verify graph --repair\n",
+     .options = verify_options,
+     .run = command_verify},
     {.name = "dead",
      .synopsis = "[list] | retry ID... | drop ID... | retry --all | drop --all",
      .summary = "List what a backend refuses, try it again, or give it up",
