@@ -154,6 +154,7 @@ static int setup(void **state)
     for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
         write_change(db, &changes[i]);
     }
+    run(prepared(db, "UPDATE event SET session_id='s' WHERE seq IN (2, 3, 5)"));
     run(prepared(db, "INSERT INTO applied VALUES(1, 7, 3, 1, 7, 4)"));
     sqlite3_close(db);
     fixture_reopen(f);
@@ -230,6 +231,17 @@ static void test_an_old_store_goes_on(void **state)
     assert_whole(f, 5);
 }
 
+static void test_an_old_store_knows_the_sessions_of_its_events(void **state)
+{
+    struct fixture *f = *state;
+    struct error err = {0};
+
+    assert_int_equal(reader_session(fixture_reader(f), "s", &f->answer, &err), 0);
+    assert_string_equal(fixture_json(f),
+                        "{'id':'s','agent':nil,'cwd':nil,'pid':nil,'started_ms':2000,"
+                        "'seen_ms':5000,'ended_ms':nil,'end_reason':nil,'end_note':nil}");
+}
+
 #define MIGRATE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
 
 int main(void)
@@ -237,6 +249,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         MIGRATE_TEST(test_an_old_store_is_whole_after_it_was_opened),
         MIGRATE_TEST(test_an_old_store_shows_every_vector_it_had),
+        MIGRATE_TEST(test_an_old_store_knows_the_sessions_of_its_events),
         MIGRATE_TEST(test_an_old_store_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
