@@ -77,7 +77,7 @@ const char *memory_json_embedding_state(const struct memferry_memory *memory)
     return states[memory->embedding_state];
 }
 
-static void write_embedding(struct json_writer *w, const struct memferry_memory *memory)
+void memory_json_embedding(struct json_writer *w, const struct memferry_memory *memory)
 {
     json_write_key(w, "embedding");
     if (memory->embedding == NULL) {
@@ -99,7 +99,7 @@ void memory_json_fields(struct json_writer *w, const struct memferry_memory *mem
     memory_json_prop_items(w, memory);
     json_end_object(w);
     if (with_embedding) {
-        write_embedding(w, memory);
+        memory_json_embedding(w, memory);
     }
     json_field_text(w, "embedding_state", memory_json_embedding_state(memory));
     json_field_string_or_null(w, "embedding_model", memory->embedding_model);

@@ -26,6 +26,9 @@ void memory_json_tags(struct json_writer *w, const struct memferry_memory *memor
 /* Each prop as a key and its value, into the object that is open. */
 void memory_json_prop_items(struct json_writer *w, const struct memferry_memory *memory);
 
+/* The key and an array of numbers, or null. */
+void memory_json_embedding(struct json_writer *w, const struct memferry_memory *memory);
+
 /* "none", "pending" or "ready". */
 const char *memory_json_embedding_state(const struct memferry_memory *memory);
 

@@ -4,7 +4,6 @@
 #ifndef MEMFERRY_MIRROR_FILE_H
 #define MEMFERRY_MIRROR_FILE_H
 
-#include "plugins/common/json_value.h"
 #include "plugins/common/json_writer.h"
 
 #include <memferry/plugin.h>

@@ -13,7 +13,6 @@
 #define MEMFERRY_PLUGINS_NEO4J_H
 
 #include "plugins/common/http.h"
-#include "plugins/common/json_value.h"
 #include "plugins/common/json_writer.h"
 #include "plugins/common/verdict.h"
 

@@ -15,6 +15,8 @@
  */
 #include "plugins/neo4j-http/neo4j.h"
 
+#include "plugins/common/memory_json.h"
+
 #include <string.h>
 
 const char deliver_cypher[] =
@@ -92,88 +94,29 @@ void statement_end(struct json_writer *w, enum neo4j_api api)
     json_end_object(w);
 }
 
-static void write_string(struct json_writer *w, struct memferry_string string)
-{
-    json_write_string(w, string.data, string.size);
-}
-
-static void field(struct json_writer *w, const char *name, struct memferry_string value)
-{
-    json_write_key(w, name);
-    write_string(w, value);
-}
-
-/* An absent string is no property at all: null removes it. */
-static void optional_field(struct json_writer *w, const char *name, struct memferry_string value)
-{
-    json_write_key(w, name);
-    if (value.size == 0) {
-        json_write_null(w);
-    } else {
-        write_string(w, value);
-    }
-}
-
-static void int_field(struct json_writer *w, const char *name, int64_t value)
-{
-    json_write_key(w, name);
-    json_write_int(w, value);
-}
-
-static void write_tags(struct json_writer *w, const struct memferry_memory *memory)
-{
-    json_write_key(w, "tags");
-    json_begin_array(w);
-    for (size_t i = 0; i < memory->tag_count; i++) {
-        write_string(w, memory->tags[i]);
-    }
-    json_end_array(w);
-}
-
-static void write_embedding(struct json_writer *w, const struct memferry_memory *memory)
-{
-    static const char *const states[] = {
-        [MEMFERRY_EMBEDDING_NONE] = "none",
-        [MEMFERRY_EMBEDDING_PENDING] = "pending",
-        [MEMFERRY_EMBEDDING_READY] = "ready",
-    };
-
-    json_write_key(w, "embedding");
-    if (memory->embedding == NULL) {
-        json_write_null(w);
-    } else {
-        json_write_float_array(w, memory->embedding, memory->dims);
-    }
-    optional_field(w, "embedding_model", memory->embedding_model);
-    json_write_key(w, "embedding_state");
-    json_write_text(w, states[memory->embedding_state]);
-}
-
 static void write_prop_names(struct json_writer *w, const struct memferry_memory *memory)
 {
     for (size_t i = 0; i < memory->prop_count; i++) {
-        write_string(w, memory->props[i].name);
+        json_write_string(w, memory->props[i].name.data, memory->props[i].name.size);
     }
 }
 
+/* Where null removes a property, as for what a memory does not have. */
 static void write_fields(struct json_writer *w, const struct memferry_memory *memory)
 {
-    field(w, "content", memory->content);
-    field(w, "kind", memory->kind);
-    write_tags(w, memory);
-    int_field(w, "created_ms", memory->created_ms);
-    int_field(w, "updated_ms", memory->updated_ms);
-    json_write_key(w, "deleted_ms");
-    if (memory->deleted_ms == 0) {
-        json_write_null(w);
-    } else {
-        json_write_int(w, memory->deleted_ms);
-    }
-    int_field(w, "version", (int64_t)memory->version);
-    int_field(w, "stamp", memory->stamp);
-    field(w, "origin", memory->origin);
-    optional_field(w, "session_id", memory->session_id);
-    write_embedding(w, memory);
+    json_field_string(w, "content", memory->content);
+    json_field_string(w, "kind", memory->kind);
+    memory_json_tags(w, memory);
+    json_field_int(w, "created_ms", memory->created_ms);
+    json_field_int(w, "updated_ms", memory->updated_ms);
+    json_field_int_or_null(w, "deleted_ms", memory->deleted_ms);
+    json_field_uint(w, "version", memory->version);
+    json_field_int(w, "stamp", memory->stamp);
+    json_field_string(w, "origin", memory->origin);
+    json_field_string_or_null(w, "session_id", memory->session_id);
+    memory_json_embedding(w, memory);
+    json_field_string_or_null(w, "embedding_model", memory->embedding_model);
+    json_field_text(w, "embedding_state", memory_json_embedding_state(memory));
     json_write_key(w, NEO4J_KEYS_PROPERTY);
     json_begin_array(w);
     write_prop_names(w, memory);
@@ -192,11 +135,7 @@ static void write_set(struct json_writer *w, const struct memferry_memory *memor
         json_write_null(w);
     }
     write_fields(w, memory);
-    for (size_t i = 0; i < memory->prop_count; i++) {
-        const struct memferry_prop *prop = &memory->props[i];
-        json_write_key_sized(w, prop->name.data, prop->name.size);
-        json_write_value(w, &prop->value);
-    }
+    memory_json_prop_items(w, memory);
     json_end_object(w);
 }
 
@@ -204,11 +143,11 @@ void deliver_row(struct json_writer *w, const struct memferry_memory *memory, si
                  const json_t *gone)
 {
     json_begin_object(w);
-    int_field(w, "i", (int64_t)i);
-    field(w, "id", memory->id);
-    int_field(w, "stamp", memory->stamp);
-    field(w, "origin", memory->origin);
-    optional_field(w, "session_id", memory->session_id);
+    json_field_uint(w, "i", i);
+    json_field_string(w, "id", memory->id);
+    json_field_int(w, "stamp", memory->stamp);
+    json_field_string(w, "origin", memory->origin);
+    json_field_string_or_null(w, "session_id", memory->session_id);
     json_write_key(w, "known");
     json_begin_array(w);
     write_prop_names(w, memory);
