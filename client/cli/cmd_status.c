@@ -58,12 +58,24 @@ static void show_latency(struct cli *cli, const struct memferry_node *stats)
     }
 }
 
+static void show_alerts(struct cli *cli, const struct memferry_node *stats)
+{
+    int64_t open = field_int(memferry_node_get(stats, "store"), "alerts_open");
+
+    if (open > 0) {
+        line(cli, "alerts");
+        fprintf(cli->out, "%s%lld not acked%s: memferry alert\n", cli_red(cli), (long long)open,
+                cli_plain(cli));
+    }
+}
+
 static int show_status(struct cli *cli, const struct memferry_node *stats,
                        const struct memferry_node *backends)
 {
     show_broker(cli, stats);
     show_store(cli, stats);
     show_latency(cli, stats);
+    show_alerts(cli, stats);
     if (memferry_node_count(backends) == 0) {
         line(cli, "backends");
         fputs("none: memories stay on this machine\n", cli->out);

@@ -54,6 +54,16 @@ static const struct option dead_options[] = {{"backend", "NAME", "only of this b
                                              {"all", NULL, "every one (retry and drop)"},
                                              {NULL, NULL, NULL}};
 
+static const struct option alert_options[] = {
+    {"rule", "RULE", "only of this rule, such as rapid-delete"},
+    {"session", "UUID", "only of this session"},
+    {"since", "TIME", "that went on since then: 2h (ago), or 2026-01-31T08:00:00Z"},
+    {"until", "TIME", "that went on until then"},
+    {"acked", "[=only]", "those that were acked too, or only them"},
+    {"limit", "N", "at most this many"},
+    {"all", NULL, "every one that is open (ack)"},
+    {NULL, NULL, NULL}};
+
 static const struct option webhook_options[] = {
     {"secret-env", "NAME", "variable that holds the secret (default MEMORY_WEBHOOK_TOKEN)"},
     {"secret-file", "FILE", "file that holds it; of both options two may be given"},
@@ -211,6 +221,16 @@ const struct command commands[] = {
                  "  memferry verify graph --repair\n",
      .options = verify_options,
      .run = command_verify},
+    {.name = "alert",
+     .synopsis = "[list] | ack ID... | ack --all",
+     .summary = "Show what needs a look, or say that somebody looks at it",
+     .text = "The last one comes first, each with the command that undoes it. An alert that was\n"
+             "acked and goes on is open again.\n",
+     .examples = "  memferry alert\n"
+                 "  memferry alert --acked --since 7d\n"
+                 "  memferry alert ack backend-gone/flow\n",
+     .options = alert_options,
+     .run = command_alert},
     {.name = "dead",
      .synopsis = "[list] | retry ID... | drop ID... | retry --all | drop --all",
      .summary = "List what a backend refuses, try it again, or give it up",

@@ -21,6 +21,7 @@ int command_status(struct cli *cli, const struct args *args);
 int command_backends(struct cli *cli, const struct args *args);
 int command_flush(struct cli *cli, const struct args *args);
 int command_verify(struct cli *cli, const struct args *args);
+int command_alert(struct cli *cli, const struct args *args);
 int command_dead(struct cli *cli, const struct args *args);
 int command_call(struct cli *cli, const struct args *args);
 int command_heavy(struct cli *cli, const struct args *args); /* see cmd_heavy.c */

@@ -35,7 +35,7 @@ static struct n8n_slot *take_slot(struct n8n *n8n)
             return &n8n->slots[i];
         }
     }
-    assert(!"a slot for each connection");
+    assert(false); /* there is a slot for each connection */
     return NULL;
 }
 

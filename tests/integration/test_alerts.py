@@ -8,6 +8,7 @@ import threading
 import pytest
 
 import sinks
+from command import Command
 from load import KEEP, remove_store
 from sinks import put
 from wire import RpcError, until
@@ -300,3 +301,21 @@ def test_new_alert_backend_is_told_of_open_alerts_only(gone, receiver):
     resumed(gone)
     until(receiver.told, "the alert")
     assert receiver.told() == [("backend-gone/graph", 2)]
+
+
+# ---- the command ----
+
+
+def test_command_lists_and_acks(gone):
+    command = Command(gone.broker)
+    listed = command.json("alert")
+    assert listed["id"] == "backend-gone/graph"
+    assert command.ok("alert").split("\t")[1:5] == ["critical", "1", "backend-gone/graph",
+                                                    "memferry backends resume graph"]
+    assert "1 not acked" in command.ok("status")
+    assert command.json("status")["store"]["alerts_open"] == 1
+    assert command.ok("alert", "ack", "backend-gone/graph") == "1\n"
+    assert command.ok("alert") == "" and "not acked" not in command.ok("status")
+    assert command.json("alert", "--acked")["acked_ms"]
+    assert command.ok("alert", "ack", "--all") == "0\n"
+    assert "no alert nobody" in command.fails(1, "alert", "ack", "nobody").stderr
