@@ -6,7 +6,7 @@ build=$(realpath "$1")
 root=$(mktemp -d)
 export HOME=$root XDG_RUNTIME_DIR=$root/run XDG_STATE_HOME=$root/state XDG_CONFIG_HOME=$root/config
 export PATH=$build/client/cli:$build/broker:$PATH
-unset MEMFERRY_SOCKET MEMFERRY_CONFIG MEMFERRY_STATE_DIR MEMFERRY_SESSION_ID
+unset MEMFERRY_SOCKET MEMFERRY_CONFIG MEMFERRY_STATE_DIR MEMFERRY_SESSION_ID MEMFERRY_SESSION_FILE
 export MEMFERRY_PLUGIN_DIR=$root/plugins
 mkdir -m 700 "$XDG_RUNTIME_DIR" "$MEMFERRY_PLUGIN_DIR"
 for plugin in "$build"/plugins/*/*.so; do install -m 644 "$plugin" "$MEMFERRY_PLUGIN_DIR"; done
