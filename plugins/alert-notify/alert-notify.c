@@ -71,27 +71,9 @@ static struct memferry_outcome webhook_tell(struct notify *notify, const struct 
     return webhook_client_post(notify->webhook, telling->id, telling->body, telling->body_size);
 }
 
-/* Who refuses a ping as a bad record takes our signature, and knows no pings. */
 static int webhook_probe(struct notify *notify, struct memferry_reason *why)
 {
-    char id[ALERT_ID_SIZE];
-    size_t size = 0;
-
-    if (body_new_id(id) < 0) {
-        snprintf(why->text, sizeof why->text, "OpenSSL has no random bytes");
-        return -EIO;
-    }
-    json_writer_reset(&notify->writer);
-    body_write_ping(&notify->writer, id);
-    const char *body = json_writer_text(&notify->writer, &size);
-    struct memferry_outcome outcome =
-        body != NULL ? webhook_client_post(notify->webhook, id, body, size)
-                     : outcome_retry(MEMFERRY_BLAME_BACKEND, -1, "out of memory");
-    if (outcome.verdict == MEMFERRY_RETRY) {
-        *why = outcome.reason;
-        return -EIO;
-    }
-    return 0;
+    return webhook_client_ping(notify->webhook, why);
 }
 
 const struct sink notify_sinks[SINKS] = {

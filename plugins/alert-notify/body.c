@@ -10,20 +10,9 @@
 
 #include <errno.h>
 #include <openssl/evp.h>
-#include <openssl/rand.h>
-#include <stdio.h>
 #include <string.h>
 
-enum { ID_BYTES = 16, DIGEST_SIZE = 32 };
-
-static void write_id(char ret[ALERT_ID_SIZE], const unsigned char *bytes)
-{
-    char *at = ret + sprintf(ret, "msg_");
-
-    for (size_t i = 0; i < ID_BYTES; i++) {
-        at += sprintf(at, "%02x", bytes[i]);
-    }
-}
+enum { DIGEST_SIZE = 32 };
 
 static int digest(unsigned char ret[DIGEST_SIZE], struct memferry_string id, const uint64_t *count)
 {
@@ -37,13 +26,13 @@ static int digest(unsigned char ret[DIGEST_SIZE], struct memferry_string id, con
     return good ? 0 : -EIO;
 }
 
-int body_alert_id(char ret[ALERT_ID_SIZE], const struct memferry_alert *alert)
+int body_alert_id(char ret[WEBHOOK_EVENT_ID_SIZE], const struct memferry_alert *alert)
 {
     unsigned char bytes[DIGEST_SIZE];
     int r = digest(bytes, alert->id, &alert->count);
 
     if (r == 0) {
-        write_id(ret, bytes);
+        webhook_event_id(ret, bytes);
     }
     return r;
 }
@@ -59,17 +48,6 @@ int body_alert_hash(uint8_t ret[TOLD_HASH], const struct memferry_alert *alert)
     return r;
 }
 
-int body_new_id(char ret[ALERT_ID_SIZE])
-{
-    unsigned char bytes[ID_BYTES];
-
-    if (RAND_bytes(bytes, sizeof bytes) != 1) {
-        return -EIO;
-    }
-    write_id(ret, bytes);
-    return 0;
-}
-
 const char *body_severity(enum memferry_severity severity)
 {
     switch (severity) {
@@ -80,16 +58,6 @@ const char *body_severity(enum memferry_severity severity)
     default:
         return "critical";
     }
-}
-
-static void begin(struct json_writer *w, const char *id, const char *op)
-{
-    json_begin_object(w);
-    json_write_key(w, "event");
-    json_begin_object(w);
-    json_field_text(w, "id", id);
-    json_field_text(w, "op", op);
-    json_end_object(w);
 }
 
 static void write_samples(struct json_writer *w, const struct memferry_alert *alert)
@@ -104,7 +72,8 @@ static void write_samples(struct json_writer *w, const struct memferry_alert *al
 
 void body_write_alert(struct json_writer *w, const char *id, const struct memferry_alert *alert)
 {
-    begin(w, id, "alert");
+    webhook_event_begin(w, id, "alert");
+    json_end_object(w);
     json_write_key(w, "alert");
     json_begin_object(w);
     json_field_string(w, "id", alert->id);
@@ -120,11 +89,5 @@ void body_write_alert(struct json_writer *w, const char *id, const struct memfer
     json_field_string_or_null(w, "summary", alert->summary);
     json_field_string_or_null(w, "undo", alert->undo);
     json_end_object(w);
-    json_end_object(w);
-}
-
-void body_write_ping(struct json_writer *w, const char *id)
-{
-    begin(w, id, "ping");
     json_end_object(w);
 }

@@ -16,6 +16,7 @@
 #include "plugins/common/json_writer.h"
 #include "plugins/common/verdict.h"
 #include "plugins/common/webhook_client.h"
+#include "plugins/common/webhook_event.h"
 
 #include <memferry/plugin.h>
 
@@ -117,17 +118,12 @@ size_t told_since(const struct told *told, int64_t since_ms, int64_t *ret_oldest
 
 /* ---- body.c ---- */
 
-enum { ALERT_ID_SIZE = 4 + 32 + 1 }; /* "msg_", hex digits, NUL */
-
 /* 0 or -EIO. The hash names the alert, the id also what it counted. */
-int body_alert_id(char ret[ALERT_ID_SIZE], const struct memferry_alert *alert);
+int body_alert_id(char ret[WEBHOOK_EVENT_ID_SIZE], const struct memferry_alert *alert);
 int body_alert_hash(uint8_t ret[TOLD_HASH], const struct memferry_alert *alert);
-/* An id like no other. */
-int body_new_id(char ret[ALERT_ID_SIZE]);
 const char *body_severity(enum memferry_severity severity);
-/* Each begins with an empty writer. */
+/* Begins with an empty writer. */
 void body_write_alert(struct json_writer *w, const char *id, const struct memferry_alert *alert);
-void body_write_ping(struct json_writer *w, const char *id);
 
 /* ---- command.c ---- */
 

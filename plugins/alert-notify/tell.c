@@ -119,7 +119,7 @@ static struct memferry_outcome tell_sinks(struct notify *notify, const struct te
 static struct memferry_outcome tell_body(struct notify *notify, const struct memferry_alert *alert,
                                          struct told_entry *entry)
 {
-    char id[ALERT_ID_SIZE];
+    char id[WEBHOOK_EVENT_ID_SIZE];
     struct telling telling = {.alert = alert, .id = id};
 
     json_writer_reset(&notify->writer);

@@ -3,6 +3,7 @@
 #include "plugins/common/webhook_client.h"
 
 #include "plugins/common/http_settings.h"
+#include "plugins/common/webhook_event.h"
 #include "plugins/common/webhook_verdict.h"
 
 #include <errno.h>
@@ -13,6 +14,8 @@
 
 /* An answer says what went wrong in a line or two. */
 #define REPLY_MAX ((size_t)1 << 20)
+
+enum { PING_MAX = 256 };
 
 struct webhook_client {
     struct webhook_signer *signer;
@@ -235,4 +238,42 @@ struct memferry_outcome webhook_client_post(struct webhook_client *client, const
     struct memferry_outcome outcome = webhook_client_outcome(client, &request.reply);
     http_reply_deinit(&request.reply);
     return outcome;
+}
+
+static struct memferry_outcome send_ping(struct webhook_client *client)
+{
+    char id[WEBHOOK_EVENT_ID_SIZE];
+    struct json_writer w;
+    size_t size = 0;
+
+    if (webhook_event_new_id(id) < 0) {
+        return outcome_retry(MEMFERRY_BLAME_BACKEND, -1, "OpenSSL has no random bytes");
+    }
+    json_writer_init(&w, PING_MAX);
+    webhook_event_begin(&w, id, "ping");
+    json_end_object(&w);
+    json_end_object(&w);
+    const char *body = json_writer_text(&w, &size);
+    struct memferry_outcome outcome =
+        body != NULL ? webhook_client_post(client, id, body, size)
+                     : outcome_retry(MEMFERRY_BLAME_BACKEND, -1, "out of memory");
+    json_writer_deinit(&w);
+    return outcome;
+}
+
+int webhook_client_ping(struct webhook_client *client, struct memferry_reason *why)
+{
+    struct memferry_outcome outcome = send_ping(client);
+
+    if (outcome.verdict == MEMFERRY_RETRY) {
+        *why = outcome.reason;
+        return outcome.blame == MEMFERRY_BLAME_GONE ? -ENOLINK : -EIO;
+    }
+    if (outcome.verdict == MEMFERRY_REJECT) {
+        snprintf(why->text, sizeof why->text, "it takes the signature and knows no pings: %.380s",
+                 outcome.reason.text);
+    } else {
+        snprintf(why->text, sizeof why->text, "it takes the signature and answers pings");
+    }
+    return 0;
 }

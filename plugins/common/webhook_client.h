@@ -43,4 +43,11 @@ struct memferry_outcome webhook_client_outcome(struct webhook_client *client,
 struct memferry_outcome webhook_client_post(struct webhook_client *client, const char *id,
                                             const char *body, size_t size);
 
+/*
+ * A signed ping, which holds nothing but its event: for probe(). 0 with `why` telling what
+ * answered, -ENOLINK when it is gone for good, or another negative errno with `why`. Who refuses it
+ * as a bad record (400, 422 …) takes our signature and knows no pings: that is good enough.
+ */
+int webhook_client_ping(struct webhook_client *client, struct memferry_reason *why);
+
 #endif

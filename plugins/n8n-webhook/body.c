@@ -10,20 +10,8 @@
 
 #include <errno.h>
 #include <openssl/evp.h>
-#include <openssl/rand.h>
-#include <stdio.h>
-#include <string.h>
 
-enum { ID_BYTES = 16, DIGEST_SIZE = 32 };
-
-static void write_id(char ret[N8N_ID_SIZE], const unsigned char *bytes)
-{
-    char *at = ret + sprintf(ret, "msg_");
-
-    for (size_t i = 0; i < ID_BYTES; i++) {
-        at += sprintf(at, "%02x", bytes[i]);
-    }
-}
+enum { DIGEST_SIZE = 32 };
 
 /* With its length before it, so that no two states look alike. */
 static bool digest_string(EVP_MD_CTX *context, struct memferry_string string)
@@ -47,7 +35,7 @@ static bool digest_state(EVP_MD_CTX *context, const struct memferry_memory *memo
            digest_string(context, memory->embedding != NULL ? memory->embedding_model : nobody);
 }
 
-int body_state_id(char ret[N8N_ID_SIZE], const struct memferry_memory *memory)
+int body_state_id(char ret[WEBHOOK_EVENT_ID_SIZE], const struct memferry_memory *memory)
 {
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     unsigned char digest[DIGEST_SIZE];
@@ -58,44 +46,16 @@ int body_state_id(char ret[N8N_ID_SIZE], const struct memferry_memory *memory)
     if (!good) {
         return -EIO;
     }
-    write_id(ret, digest);
+    webhook_event_id(ret, digest);
     return 0;
-}
-
-int body_new_id(char ret[N8N_ID_SIZE])
-{
-    unsigned char bytes[ID_BYTES];
-
-    if (RAND_bytes(bytes, sizeof bytes) != 1) {
-        return -EIO;
-    }
-    write_id(ret, bytes);
-    return 0;
-}
-
-static void begin_event(struct json_writer *w, const char *id, const char *op)
-{
-    json_write_key(w, "event");
-    json_begin_object(w);
-    json_field_text(w, "id", id);
-    json_field_text(w, "op", op);
 }
 
 void body_write_memory(struct json_writer *w, const char *id, const struct memferry_memory *memory,
                        bool with_embedding)
 {
-    json_begin_object(w);
-    begin_event(w, id, memory->deleted_ms != 0 ? "delete" : "put");
+    webhook_event_begin(w, id, memory->deleted_ms != 0 ? "delete" : "put");
     json_field_uint(w, "version", memory->version);
     json_end_object(w);
     memory_json_fields(w, memory, with_embedding);
-    json_end_object(w);
-}
-
-void body_write_ping(struct json_writer *w, const char *id)
-{
-    json_begin_object(w);
-    begin_event(w, id, "ping");
-    json_end_object(w);
     json_end_object(w);
 }

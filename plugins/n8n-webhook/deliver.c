@@ -41,7 +41,7 @@ static struct n8n_slot *take_slot(struct n8n *n8n)
 
 static int write_request(struct delivery *d, size_t i, struct n8n_slot *slot)
 {
-    char id[N8N_ID_SIZE];
+    char id[WEBHOOK_EVENT_ID_SIZE];
     size_t size = 0;
     int r = body_state_id(id, &d->memories[i]);
 

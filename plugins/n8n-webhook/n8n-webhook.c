@@ -5,13 +5,11 @@
  * receiver answers like any request of ours, and stores nothing for. docs/webhooks.md is the
  * contract with receivers.
  *
- * Failure modes: open fails by its options and secrets only. A ping that is refused as a bad record
- * (400, 422 …) came from somebody who takes our signature and knows no pings: deliveries may start.
+ * Failure modes: open fails by its options and secrets only.
  */
 #include "plugins/n8n-webhook/n8n.h"
 
 #include "plugins/common/http_settings.h"
-#include "plugins/common/verdict.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -102,40 +100,11 @@ static int n8n_open(const struct memferry_host *host, void **self)
     return 0;
 }
 
-static struct memferry_outcome ping(struct n8n *n8n)
-{
-    struct json_writer *w = &n8n->slots[0].writer;
-    char id[N8N_ID_SIZE];
-    size_t size = 0;
-
-    json_writer_reset(w);
-    if (body_new_id(id) < 0) {
-        return outcome_retry(MEMFERRY_BLAME_BACKEND, -1, "OpenSSL has no random bytes");
-    }
-    body_write_ping(w, id);
-    const char *body = json_writer_text(w, &size);
-    if (body == NULL) {
-        return outcome_retry(MEMFERRY_BLAME_BACKEND, -1, "out of memory");
-    }
-    return webhook_client_post(n8n->client, id, body, size);
-}
-
 static int n8n_probe(void *self, struct memferry_reason *why)
 {
     struct n8n *n8n = self;
-    struct memferry_outcome outcome = ping(n8n);
 
-    if (outcome.verdict == MEMFERRY_RETRY) {
-        *why = outcome.reason;
-        return outcome.blame == MEMFERRY_BLAME_GONE ? -ENOLINK : -EIO;
-    }
-    if (outcome.verdict == MEMFERRY_REJECT) {
-        snprintf(why->text, sizeof why->text, "it takes the signature and knows no pings: %.380s",
-                 outcome.reason.text);
-    } else {
-        snprintf(why->text, sizeof why->text, "it takes the signature and answers pings");
-    }
-    return 0;
+    return webhook_client_ping(n8n->client, why);
 }
 
 __attribute__((visibility("default"))) extern const struct memferry_plugin memferry_plugin;

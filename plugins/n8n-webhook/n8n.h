@@ -3,13 +3,14 @@
  *
  *   n8n-webhook.c   options, open, close, probe, the exported table
  *   deliver.c       memories to the webhook, several side by side
- *   body.c          a memory, or a ping, as the JSON that is sent
+ *   body.c          a memory as the JSON that is sent, and the id of what is sent
  */
 #ifndef MEMFERRY_PLUGINS_N8N_H
 #define MEMFERRY_PLUGINS_N8N_H
 
 #include "plugins/common/json_writer.h"
 #include "plugins/common/webhook_client.h"
+#include "plugins/common/webhook_event.h"
 
 struct n8n_slot;
 
@@ -23,17 +24,12 @@ struct n8n {
 
 /* ---- body.c ---- */
 
-enum { N8N_ID_SIZE = 4 + 32 + 1 }; /* "msg_", hex digits, NUL */
-
 /* The id of this state of a memory, the same each time it is sent. 0 or -EIO. */
-int body_state_id(char ret[N8N_ID_SIZE], const struct memferry_memory *memory);
-/* An id like no other. 0 or -EIO. */
-int body_new_id(char ret[N8N_ID_SIZE]);
+int body_state_id(char ret[WEBHOOK_EVENT_ID_SIZE], const struct memferry_memory *memory);
 
-/* Both start with an empty writer. */
+/* Starts with an empty writer. */
 void body_write_memory(struct json_writer *w, const char *id, const struct memferry_memory *memory,
                        bool with_embedding);
-void body_write_ping(struct json_writer *w, const char *id);
 
 /* ---- deliver.c ---- */
 
