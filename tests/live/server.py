@@ -69,6 +69,12 @@ class Server:
     def kill(self):
         self.run("kill9")
 
+    def run_program(self, program):
+        """A test program that finds the server by its environment."""
+        told = subprocess.run([str(program)], env=self.environment, text=True, check=False,
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=self.start_s)
+        assert told.returncode == 0, told.stdout + told.stderr
+
     def wipe(self):
         self.run("wipe")
         if self.guard is not None:
@@ -86,7 +92,8 @@ class Ollama(Server):
         (port,) = free_ports(1)
         self.url = f"http://127.0.0.1:{port}"
         self.home = pathlib.Path(home)
-        super().__init__(OLLAMA_HOME_DIR=str(home), OLLAMA_PORT=str(port))
+        super().__init__(OLLAMA_HOME_DIR=str(home), OLLAMA_PORT=str(port), OLLAMA_URL=self.url,
+                         OLLAMA_SCRIPT=str(PLACE / self.script))
 
     def hang(self):
         """It takes connections and answers nothing, until it is killed."""
@@ -133,12 +140,6 @@ class Neo4j(Server):
             NEO4J_SCRIPT=str(PLACE / self.script))
         login = base64.b64encode(f"neo4j:{PASSWORD}".encode()).decode()
         self.headers = {"Content-Type": "application/json", "Authorization": f"Basic {login}"}
-
-    def run_program(self, program):
-        """A test program that finds the server by its environment."""
-        told = subprocess.run([str(program)], env=self.environment, text=True, check=False,
-                              stdin=subprocess.DEVNULL, capture_output=True, timeout=self.start_s)
-        assert told.returncode == 0, told.stdout + told.stderr
 
     # ---- Cypher ----
 
