@@ -1,5 +1,6 @@
 """Runs the `memferry` command against the broker of a test."""
 import json
+import pathlib
 import subprocess
 
 import harness
@@ -49,3 +50,22 @@ class Command:
         assert told.returncode == code, told
         assert told.stderr.strip() and "\n\n" not in told.stderr
         return told
+
+
+def everything_told(broker, *more):
+    """All that the broker says, logs and stores, as bytes."""
+    command = Command(broker)
+    texts = [broker.log.read_bytes(), *more]
+    for line in (["--json", "backends"], ["backends"], ["--json", "dead"], ["dead"], ["status"],
+                 ["--json", "status"], ["call", "alert.list"], ["call", "stats"]):
+        done = command.run(*line)
+        texts += [done.stdout.encode(), done.stderr.encode()]
+    texts += [path.read_bytes() for path in pathlib.Path(broker.state).rglob("*") if path.is_file()]
+    return texts
+
+
+def assert_none_in(texts, secrets):
+    for secret in secrets:
+        for text in texts:
+            at = text.find(secret.encode())
+            assert at < 0, f"{secret} in {text[max(0, at - 200):at + 100]!r}"

@@ -11,6 +11,13 @@ import threading
 import time
 
 TOLERANCE_S = 300
+SECRET = "correct-horse-battery"
+
+
+def section(receiver, **options):
+    lines = ['[backend "flow"]', "plugin = n8n-webhook", f"url = {receiver.url}?key=url-secret-99",
+             *(f"{name} = {value}" for name, value in options.items())]
+    return "\n".join(lines) + "\n"
 
 
 class Request:

@@ -7,9 +7,9 @@ import subprocess
 
 import pytest
 
-from receiver import Answer, Receiver, Tunnel
+from command import assert_none_in, everything_told
+from receiver import SECRET, Answer, Receiver, Tunnel, section
 from sinks import Backend
-from test_webhooks import SECRET, assert_none_in, everything_told, section
 from wire import RpcError
 
 

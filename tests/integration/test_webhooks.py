@@ -1,17 +1,16 @@
 """n8n-webhook in the real broker, against a receiver that checks every signature."""
-import pathlib
 import subprocess
 import time
 
 import pytest
 
-from command import Command
+from command import Command, assert_none_in, everything_told
 from harness import SANITIZER
-from receiver import Answer, Receiver
+from receiver import SECRET, Answer, Receiver, section
 from sinks import Backend, put
 from wire import RpcError, floats, until
 
-SECRET, OTHER = "correct-horse-battery", "whsec_c2Vjb25kIHNlY3JldCE="
+OTHER = "whsec_c2Vjb25kIHNlY3JldCE="
 TOKEN, HOOK_PASSWORD = "bearer-token-77", "basic-password-88"
 HOUR_MS = 3600 * 1000
 
@@ -21,12 +20,6 @@ def receiver():
     it = Receiver(SECRET)
     yield it
     it.close()
-
-
-def section(receiver, **options):
-    lines = ['[backend "flow"]', "plugin = n8n-webhook", f"url = {receiver.url}?key=url-secret-99",
-             *(f"{name} = {value}" for name, value in options.items())]
-    return "\n".join(lines) + "\n"
 
 
 @pytest.fixture
@@ -215,25 +208,6 @@ def test_outage_loses_nothing(flow, receiver):
 
 
 # ---- no secret is told anywhere ----
-
-
-def everything_told(broker, *more):
-    """All that the broker says, logs and stores, as bytes."""
-    command = Command(broker)
-    texts = [broker.log.read_bytes(), *more]
-    for line in (["--json", "backends"], ["backends"], ["--json", "dead"], ["dead"], ["status"],
-                 ["--json", "status"], ["call", "alert.list"], ["call", "stats"]):
-        done = command.run(*line)
-        texts += [done.stdout.encode(), done.stderr.encode()]
-    texts += [path.read_bytes() for path in pathlib.Path(broker.state).rglob("*") if path.is_file()]
-    return texts
-
-
-def assert_none_in(texts, secrets):
-    for secret in secrets:
-        for text in texts:
-            at = text.find(secret.encode())
-            assert at < 0, f"{secret} in {text[max(0, at - 200):at + 100]!r}"
 
 
 def test_no_secret_reaches_log_status_error_dead_letter_or_store(make_broker, receiver, tmp_path):
