@@ -157,13 +157,13 @@ static struct memferry_outcome judge_silence(struct call *c, const struct reques
         return outcome;
     }
     uint64_t hash = hash_of(c->texts[request->which[0]].text);
-    bool again = suspect->known && suspect->hash == hash && suspect->probed;
-    *suspect = (struct ollama_suspect){.hash = hash, .known = !again};
+    bool again = suspect->known && suspect->hash == hash && suspect->well_since;
+    *suspect = (struct ollama_suspect){.hash = hash, .known = true};
     if (!again) {
         return outcome;
     }
     return outcome_retry(MEMFERRY_BLAME_RECORD, -1,
-                         "this text got no answer twice, with the server well in between; if it is "
+                         "this text got no answer again, with the server well in between; if it is "
                          "only slow, raise timeout (%.200s)",
                          outcome.reason.text);
 }
@@ -186,6 +186,7 @@ static void take_vectors(struct call *c, const struct request *request,
     struct ollama *ollama = c->ollama;
 
     ollama_read_vectors(ollama, http, request->which, request->count, c->vectors, c->outcomes);
+    ollama->suspect.well_since = true;
     if (request->count == ollama->request_max && ollama->request_max < ollama->batch) {
         ollama->request_max++;
     }

@@ -149,6 +149,7 @@ static int read_token(struct ollama *ollama, struct memferry_reason *why)
         ollama->authorization = NULL;
         return -ENOMEM;
     }
+    ollama->token = ollama->authorization + strlen("Authorization: Bearer ");
     return 0;
 }
 

@@ -26,11 +26,11 @@ struct ollama_text {
     bool cut;           /* something of the text is left out */
 };
 
-/* What lies with a text that kept the server busy for too long. */
+/* The last text that got no answer alone. */
 struct ollama_suspect {
     uint64_t hash;
     bool known;
-    bool probed; /* the server has been well since */
+    bool well_since; /* the server has answered since, to a probe or with vectors */
 };
 
 struct ollama {
@@ -43,6 +43,7 @@ struct ollama {
     const char *document_prefix, *query_prefix;
     char *embed_url, *embeddings_url, *show_url;
     char *authorization;    /* a header's line; NULL: none */
+    const char *token;      /* in it */
     const char *headers[4]; /* of every request */
     size_t batch;
 

@@ -80,7 +80,7 @@ static int embed_a_word(struct ollama *ollama, struct memferry_reason *why)
         *why = outcome.reason;
         return -EIO;
     }
-    ollama->suspect.probed = true;
+    ollama->suspect.well_since = true;
     return 0;
 }
 

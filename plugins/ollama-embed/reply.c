@@ -20,6 +20,7 @@
 #include <ctype.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -132,14 +133,30 @@ static enum ollama_answer judge_error(const struct ollama *ollama, const struct 
     return http->status == 404 ? OLLAMA_NO_SUCH_API : OLLAMA_FAILED;
 }
 
+/* A server may repeat what it was sent. */
+static void hide_token(const struct ollama *ollama, struct memferry_reason *reason)
+{
+    if (ollama->token != NULL && strstr(reason->text, ollama->token) != NULL) {
+        snprintf(reason->text, sizeof reason->text,
+                 "%s did not do it, and its answer is not told: it repeats the token",
+                 http_client_target(ollama->http));
+    }
+}
+
 enum ollama_answer ollama_judge(const struct ollama *ollama, const struct http_reply *http,
                                 size_t n, struct memferry_outcome *ret)
 {
+    enum ollama_answer answer = OLLAMA_FAILED;
+
     *ret = http_verdict(http, n, http_client_target(ollama->http));
     if (ret->verdict == MEMFERRY_DONE) {
         return OLLAMA_GOOD;
     }
-    return http->failure == HTTP_ANSWERED ? judge_error(ollama, http, n, ret) : OLLAMA_FAILED;
+    if (http->failure == HTTP_ANSWERED) {
+        answer = judge_error(ollama, http, n, ret);
+    }
+    hide_token(ollama, &ret->reason);
+    return answer;
 }
 
 /* ---- vectors ---- */

@@ -294,6 +294,10 @@ static void test_a_token_goes_along_and_is_never_told(void **state)
     assert_backend(embed(f, 1), "set token_env or token_file");
     assert_non_null(
         strstr(fault_server_request(f->server, 1), "\r\nAuthorization: Bearer S3CRET-token\r\n"));
+    push(f, 400, "{\"error\":\"bad header Bearer S3CRET-token\"}");
+    assert_outcome(embed(f, 1), MEMFERRY_RETRY, MEMFERRY_BLAME_RECORD, "repeats the token");
+    push(f, 422, "<p>S3CRET-token</p>");
+    assert_outcome(embed(f, 1), MEMFERRY_REJECT, MEMFERRY_BLAME_RECORD, "repeats the token");
     close_instance(f);
     fake_host_set(&f->host, "token", "S3CRET\r\nX-Other: 1");
     assert_true(memferry_plugin.open(&f->host.host, &f->self) < 0);
@@ -734,13 +738,13 @@ static void probe_well(struct fixture *f)
     assert_int_equal(probe(f, &why), 0);
 }
 
-static void test_a_text_that_silences_a_well_server_twice_is_to_blame_itself(void **state)
+static void test_a_text_that_silences_a_well_server_again_is_to_blame_itself(void **state)
 {
     struct fixture *f = *state;
 
     fail_silently(f);
     assert_backend(f->outcomes[0], "");
-    fail_silently(f); /* not probed in between: that is no proof */
+    fail_silently(f); /* not well in between: that is no proof */
     assert_backend(f->outcomes[0], "");
     probe_well(f);
     set_text(f, 0, "another");
@@ -748,9 +752,16 @@ static void test_a_text_that_silences_a_well_server_twice_is_to_blame_itself(voi
     assert_backend(f->outcomes[0], "");
     probe_well(f);
     fail_silently(f);
-    assert_outcome(f->outcomes[0], MEMFERRY_RETRY, MEMFERRY_BLAME_RECORD, "no answer twice");
-    fail_silently(f); /* and it starts anew */
+    assert_outcome(f->outcomes[0], MEMFERRY_RETRY, MEMFERRY_BLAME_RECORD, "no answer again");
+    fail_silently(f);
     assert_backend(f->outcomes[0], "");
+    fault_server_clear(f->server); /* other texts have vectors meanwhile */
+    set_text(f, 0, "tea");
+    push_vectors(f, 1, DIMS);
+    embed(f, 1);
+    set_text(f, 0, "another");
+    fail_silently(f);
+    assert_outcome(f->outcomes[0], MEMFERRY_RETRY, MEMFERRY_BLAME_RECORD, "no answer again");
 }
 
 static void *cancel_at_the_first_request(void *arg)
@@ -863,7 +874,7 @@ int main(void)
         TEST(test_a_broken_connection_gives_no_vector),
         TEST(test_what_is_left_when_the_backend_fails_is_not_sent),
         TEST(test_after_a_timeout_requests_are_smaller_and_grow_again),
-        TEST(test_a_text_that_silences_a_well_server_twice_is_to_blame_itself),
+        TEST(test_a_text_that_silences_a_well_server_again_is_to_blame_itself),
         TEST(test_cancelling_ends_a_call_that_hangs),
         TEST(test_probe_embeds_a_word_and_is_content),
         TEST(test_probe_does_without_a_path_that_a_proxy_hides),
