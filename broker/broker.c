@@ -66,6 +66,7 @@ static void broker_stop(struct broker *broker, int exit_code)
     listener_close(&broker->listener);
     applier_hurry(broker->applier);
     waits_stop(&broker->waits);
+    subscribers_stop(&broker->subscribers);
     sessions_stop(&broker->sessions);
     peers_close(&broker->peers);
     backends_stop(&broker->backends);
@@ -76,6 +77,7 @@ static void peer_closed(struct peer_handler *handler, const struct peer *peer)
     struct broker *broker = container_of(handler, struct broker, peer_handler);
 
     waits_peer_closed(&broker->waits, peer);
+    subscribers_peer_closed(&broker->subscribers, peer);
 }
 
 static void peers_all_closed(struct peer_handler *handler)
@@ -107,6 +109,7 @@ static void writes_applied(struct writes_observer *observer, uint64_t applied_se
     struct broker *broker = container_of(observer, struct broker, writes_observer);
 
     queries_applied(&broker->queries, applied_seq);
+    subscribers_wake(&broker->subscribers, applied_seq);
     backends_wake(&broker->backends, applied_seq);
 }
 
@@ -218,6 +221,7 @@ static void turn(struct broker *broker)
     if (broker->running) {
         writes_turn(&broker->writes);
         peers_turn(&broker->peers);
+        subscribers_turn(&broker->subscribers);
         writes_turn(&broker->writes);
     }
     if (broker->stopping && broker->running && is_quiet(broker)) {
@@ -267,6 +271,7 @@ static struct broker *broker_new(const struct options *options, struct log *log)
                                          .backends = &broker->backends,
                                          .waits = &broker->waits,
                                          .alerts = &broker->alerts,
+                                         .subscribers = &broker->subscribers,
                                          .sessions = &broker->sessions,
                                          .stats = &broker->stats,
                                          .log = log,

@@ -32,6 +32,7 @@ struct broker {
     struct writes writes;
     struct own_events own_events;
     struct alerts alerts;
+    struct subscribers subscribers;
     struct journal_recovery recovered;
     struct queries queries;
     struct backends backends;

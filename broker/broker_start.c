@@ -141,6 +141,7 @@ static int start_threads(struct broker *broker, struct error *err)
         r = queries_start(&broker->queries, &broker->loop, &broker->mailbox, reader, applied_seq,
                           err);
     }
+    subscribers_init(&broker->subscribers, &broker->queries, applied_seq, broker->log);
     broker->writes.journal = broker->journal;
     broker->writes.applier = broker->applier;
     broker->writes.committed_seq = broker->writes.applied_seq = applied_seq;

@@ -24,6 +24,7 @@ const struct method methods[] = {
     {"dead.drop", method_dead_drop},
     {"alert.list", method_alert_list},
     {"alert.ack", method_alert_ack},
+    {"event.subscribe", method_event_subscribe},
     {"session.begin", method_session_begin},
     {"session.touch", method_session_touch},
     {"session.end", method_session_end},

@@ -16,6 +16,7 @@
 #include "broker/query.h"
 #include "broker/sessions.h"
 #include "broker/stats.h"
+#include "broker/subscribers.h"
 #include "broker/waits.h"
 #include "broker/writes.h"
 
@@ -31,6 +32,7 @@ struct services {
     struct sessions *sessions;
     struct stats *stats;
     struct alerts *alerts;
+    struct subscribers *subscribers;
     struct journal *journal;
     struct config *config;
     struct log *log;
@@ -60,6 +62,7 @@ method_fn method_backend_list, method_backend_flush, method_backend_pause, metho
     method_backend_probe, method_backend_forget, method_backend_verify;
 method_fn method_dead_list, method_dead_retry, method_dead_drop;
 method_fn method_alert_list, method_alert_ack;
+method_fn method_event_subscribe;
 
 method_fn method_session_begin, method_session_touch, method_session_end, method_session_get,
     method_session_list;

@@ -154,6 +154,9 @@ static const char *const statement_texts[READER_STATEMENTS] = {
                           "ORDER BY d.due_ms LIMIT ?3",
     [READER_ALERTS_OPEN] = "SELECT count(*) FROM alert INDEXED BY alert_open "
                            "WHERE acked_ms IS NULL",
+    [READER_ALERT_AT] = "SELECT " ALERT_COLUMNS " FROM alert a WHERE a.seq=?1",
+    [READER_EVENTS] = "SELECT seq, op, memory_id, event_id, session_id, at_ms, peer_pid, reason "
+                      "FROM event WHERE seq>?1 ORDER BY seq",
     [READER_ALERTS_ABOVE] = "SELECT count(*) FROM (SELECT 1 FROM alert INDEXED BY alert_seq "
                             "WHERE seq>?1 LIMIT ?2)",
     [READER_ALERTS_OLDEST] = "SELECT at_ms FROM alert INDEXED BY alert_seq WHERE seq>?1 "

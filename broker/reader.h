@@ -104,6 +104,13 @@ int reader_sessions_idle(struct reader *reader, uint64_t before, int64_t from_ms
                          size_t max, struct reader_open_session *ret, size_t *ret_count,
                          struct error *err);
 
+#define READER_EVENT_KIND(op) (UINT32_C(1) << (op))
+/* What happened above *cursor, of the wanted kinds (an or of READER_EVENT_KINDs), in order: name of
+ * the notification, its params, and so on, as msgpack values one behind the other. Moves the cursor
+ * past what was looked at; *ret_more: there may be more at once. */
+int reader_events(struct reader *reader, uint64_t *cursor, uint32_t kinds,
+                  msgpack_sbuffer *ret_notes, bool *ret_more, struct error *err);
+
 struct reader_counts {
     uint64_t memories, deleted, events, embeddings;
     uint64_t alerts_open;        /* not acked */

@@ -54,29 +54,36 @@ static int pack_samples(msgpack_packer *out, sqlite3_stmt *row)
                                      : msgpack_pack_str_body(out, samples, size));
 }
 
-static int pack_alert(struct reader *reader, sqlite3_stmt *row, struct error *err)
+int reader_pack_alert(msgpack_packer *out, sqlite3_stmt *row)
+{
+    int failed = msgpack_pack_map(out, 16);
+    failed |= pack_column_text(out, "id", row, ALERT_COLUMN_ID);
+    failed |= pack_column_int(out, "seq", row, ALERT_COLUMN_SEQ);
+    failed |= pack_column_text(out, "rule", row, ALERT_COLUMN_RULE);
+    failed |= pack_column_text(out, "severity", row, ALERT_COLUMN_SEVERITY);
+    failed |= pack_column_int(out, "first_ms", row, ALERT_COLUMN_FIRST_MS);
+    failed |= pack_column_int(out, "at_ms", row, ALERT_COLUMN_AT_MS);
+    failed |= pack_column_text(out, "session_id", row, ALERT_COLUMN_SESSION_ID);
+    failed |= pack_column_int(out, "peer_pid", row, ALERT_COLUMN_PEER_PID);
+    failed |= pack_column_text(out, "peer_command", row, ALERT_COLUMN_PEER_COMMAND);
+    failed |= pack_column_int(out, "count", row, ALERT_COLUMN_COUNT);
+    failed |= pack_samples(out, row);
+    failed |= pack_column_text(out, "statement", row, ALERT_COLUMN_STATEMENT);
+    failed |= pack_column_text(out, "summary", row, ALERT_COLUMN_SUMMARY);
+    failed |= pack_column_text(out, "undo", row, ALERT_COLUMN_UNDO);
+    failed |= pack_column_int(out, "acked_ms", row, ALERT_COLUMN_ACKED_MS);
+    failed |= pack_column_text(out, "acked_by", row, ALERT_COLUMN_ACKED_BY);
+    return failed;
+}
+
+static int add_alert(struct reader *reader, sqlite3_stmt *row, struct error *err)
 {
     msgpack_packer out;
 
     msgpack_packer_init(&out, &reader->body, msgpack_sbuffer_write);
-    int failed = msgpack_pack_map(&out, 16);
-    failed |= pack_column_text(&out, "id", row, ALERT_COLUMN_ID);
-    failed |= pack_column_int(&out, "seq", row, ALERT_COLUMN_SEQ);
-    failed |= pack_column_text(&out, "rule", row, ALERT_COLUMN_RULE);
-    failed |= pack_column_text(&out, "severity", row, ALERT_COLUMN_SEVERITY);
-    failed |= pack_column_int(&out, "first_ms", row, ALERT_COLUMN_FIRST_MS);
-    failed |= pack_column_int(&out, "at_ms", row, ALERT_COLUMN_AT_MS);
-    failed |= pack_column_text(&out, "session_id", row, ALERT_COLUMN_SESSION_ID);
-    failed |= pack_column_int(&out, "peer_pid", row, ALERT_COLUMN_PEER_PID);
-    failed |= pack_column_text(&out, "peer_command", row, ALERT_COLUMN_PEER_COMMAND);
-    failed |= pack_column_int(&out, "count", row, ALERT_COLUMN_COUNT);
-    failed |= pack_samples(&out, row);
-    failed |= pack_column_text(&out, "statement", row, ALERT_COLUMN_STATEMENT);
-    failed |= pack_column_text(&out, "summary", row, ALERT_COLUMN_SUMMARY);
-    failed |= pack_column_text(&out, "undo", row, ALERT_COLUMN_UNDO);
-    failed |= pack_column_int(&out, "acked_ms", row, ALERT_COLUMN_ACKED_MS);
-    failed |= pack_column_text(&out, "acked_by", row, ALERT_COLUMN_ACKED_BY);
-    return failed == 0 ? 0 : error_set(err, -ENOMEM, "out of memory while making a list");
+    return reader_pack_alert(&out, row) == 0
+               ? 0
+               : error_set(err, -ENOMEM, "out of memory while making a list");
 }
 
 /* ---- the page ---- */
@@ -120,7 +127,7 @@ static int fill_page(struct reader *reader, struct alert_page *page, struct erro
             return r;
         }
         if (passes(scan, page->filter)) {
-            r = pack_alert(reader, scan, err);
+            r = add_alert(reader, scan, err);
             if (r != 0) {
                 return r;
             }

@@ -2,6 +2,9 @@
 #ifndef MEMFERRY_READER_ALERT_H
 #define MEMFERRY_READER_ALERT_H
 
+#include <msgpack.h>
+#include <sqlite3.h>
+
 enum alert_column {
     ALERT_COLUMN_ID = 0,
     ALERT_COLUMN_SEQ,
@@ -24,5 +27,8 @@ enum alert_column {
     ALERT_COLUMN_ATTEMPTS,
     ALERT_COLUMN_DEAD
 };
+
+/* The row as a map by protocol.md's names; not 0 without memory. */
+int reader_pack_alert(msgpack_packer *out, sqlite3_stmt *row);
 
 #endif

@@ -61,6 +61,8 @@ enum reader_statement {
     READER_ALERTS_ABOVE, /* these three as READER_LANE_… of memories */
     READER_ALERTS_OLDEST,
     READER_ALERTS_WAITING,
+    READER_ALERT_AT,
+    READER_EVENTS,
     READER_STATEMENTS /* how many */
 };
 
