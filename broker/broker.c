@@ -67,6 +67,7 @@ static void broker_stop(struct broker *broker, int exit_code)
     applier_hurry(broker->applier);
     waits_stop(&broker->waits);
     subscribers_stop(&broker->subscribers);
+    pruner_stop(&broker->pruner);
     sessions_stop(&broker->sessions);
     peers_close(&broker->peers);
     backends_stop(&broker->backends);
@@ -197,6 +198,7 @@ static void reload(struct broker *broker)
     }
     listener_allow(&broker->listener, config->users, config->user_count);
     sessions_set_idle(&broker->sessions, config->session_idle_ms);
+    pruner_configure(&broker->pruner, config);
     config_free(broker->config);
     broker->config = broker->services.config = config;
     log_write(broker->log, LOG_LEVEL_INFO, "config-taken", "the config was read again");
@@ -283,6 +285,7 @@ static void broker_free(struct broker *broker)
 {
     if (broker->loop_made) {
         alerts_deinit(&broker->alerts);
+        pruner_deinit(&broker->pruner);
         writes_deinit(&broker->writes);
         peers_deinit(&broker->peers);
         uv_loop_close(&broker->loop);

@@ -11,6 +11,7 @@
 #include "broker/methods.h"
 #include "broker/own_events.h"
 #include "broker/places.h"
+#include "broker/pruner.h"
 #include "broker/store.h"
 
 #include <signal.h>
@@ -38,6 +39,7 @@ struct broker {
     struct backends backends;
     struct waits waits;
     struct sessions sessions;
+    struct pruner pruner;
     struct services services;
     struct journal *journal;
     struct store *store; /* until the applier takes it over */

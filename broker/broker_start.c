@@ -70,6 +70,8 @@ static int start_loop(struct broker *broker, struct error *err)
     }
     own_events_init(&broker->own_events, &broker->mailbox, &broker->writes);
     alerts_init(&broker->alerts, &broker->loop, &broker->own_events.emitter, broker->log);
+    pruner_init(&broker->pruner, &broker->loop, &broker->queries, &broker->own_events.emitter,
+                broker->log);
     sessions_init(&broker->sessions, &broker->loop, &broker->queries, &broker->own_events.emitter,
                   broker->config->session_idle_ms, max_owners, broker->log);
     broker->loop_made = r == 0;
@@ -166,6 +168,7 @@ static int start_sessions(struct broker *broker, struct error *err)
 {
     (void)err;
     sessions_start(&broker->sessions);
+    pruner_configure(&broker->pruner, broker->config);
     return 0;
 }
 

@@ -134,7 +134,8 @@ static int begin_backend(struct builder *b, const struct config_place *place, co
 
 static int unknown_section(const struct config_place *place, const char *type, struct error *err)
 {
-    static const char *const types[] = {"broker", "journal", "session", "guard", "backend"};
+    static const char *const types[] = {"broker",  "journal", "session",
+                                        "history", "guard",   "backend"};
     const char *near = NULL;
     size_t best = SIZE_MAX;
 
@@ -144,10 +145,11 @@ static int unknown_section(const struct config_place *place, const char *type, s
     if (near != NULL) {
         return config_error(err, place, "unknown section [%s]; did you mean [%s]?", type, near);
     }
-    return config_error(err, place,
-                        "unknown section [%s]; there are [broker], [journal], [guard] and [backend "
-                        "\"name\"]",
-                        type);
+    return config_error(
+        err, place,
+        "unknown section [%s]; there are [broker], [journal], [session], [history], "
+        "[guard] and [backend \"name\"]",
+        type);
 }
 
 static int section_cb(struct config_sink *sink, const struct config_place *place, const char *type,

@@ -61,6 +61,9 @@ struct config {
     bool keep_segments;
     /* [session]: idle */
     int64_t session_idle_ms; /* 30 minutes; 1 s to 365 days */
+    /* [history]: keep = 90d, or a count of versions; both 0: all */
+    int64_t history_keep_ms;
+    uint32_t history_keep_count;
     struct config_guard guard;
     struct config_backend *backends;
     size_t backend_count;

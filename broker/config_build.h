@@ -15,7 +15,7 @@ struct config_setting {
                struct error *);
 };
 
-#define CONFIG_SETTING_COUNT 12
+#define CONFIG_SETTING_COUNT 13
 extern const struct config_setting config_settings[CONFIG_SETTING_COUNT];
 
 /* The lines at which one backend's common keys were set. 0: not yet. */
@@ -48,6 +48,10 @@ int config_set_bool(bool *ret, const struct config_place *place, const char *key
 int config_set_path(char **ret, const struct config_place *place, const char *key,
                     const char *value, struct error *err);
 int config_set_text(char **ret, const char *value, struct error *err);
+
+/* config_history.c */
+int config_set_history_keep(struct config *c, const struct config_place *place, const char *key,
+                            const char *value, struct error *err);
 
 /* Refuses `key` where it is no known one, with the nearest of the names, or all of them. `where` is
  * such as "[broker]". */

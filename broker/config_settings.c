@@ -213,6 +213,7 @@ const struct config_setting config_settings[CONFIG_SETTING_COUNT] = {
     {"journal", "gather_us", set_gather_us},
     {"journal", "keep_segments", set_keep_segments},
     {"session", "idle", set_session_idle},
+    {"history", "keep", config_set_history_keep},
     {"guard", "rapid_delete", set_rapid_delete},
     {"guard", "bulk_change", set_bulk_change},
 };

@@ -107,7 +107,7 @@ static bool read_op(struct unpack *in, enum event_op *ret_op)
 {
     uint64_t op;
 
-    if (!unpack_uint(in, &op) || op < EVENT_PUT || op > EVENT_PURGE) {
+    if (!unpack_uint(in, &op) || op < EVENT_PUT || op > EVENT_PRUNE) {
         return false;
     }
     *ret_op = (enum event_op)op;
@@ -181,6 +181,7 @@ static bool is_complete(const struct event *event)
     case EVENT_RESTORE:
     case EVENT_EMBED:
     case EVENT_IMPORT:
+    case EVENT_PRUNE:
         return event->memory_id.size > 0 && event->fields != NULL;
     case EVENT_DELETE:
     case EVENT_PURGE:
@@ -237,6 +238,8 @@ const char *event_op_name(enum event_op op)
         return "import";
     case EVENT_PURGE:
         return "purge";
+    case EVENT_PRUNE:
+        return "prune";
     }
     return "unknown";
 }

@@ -24,7 +24,8 @@ enum event_op {
     EVENT_ALERT = 8,
     EVENT_ALERT_ACK = 9,
     EVENT_IMPORT = 10,
-    EVENT_PURGE = 11
+    EVENT_PURGE = 11,
+    EVENT_PRUNE = 12
 };
 
 struct event_text {
@@ -45,7 +46,7 @@ struct event {
      * tags, props, embedding (bin of little-endian float32, or nil to drop it), checked by the
      * request layer. A nil value of props removes.
      * EVENT_RESTORE: {version}: whose state comes back. EVENT_EMBED: see event_embed.h.
-     * EVENT_IMPORT: see event_import.h. */
+     * EVENT_IMPORT: see event_import.h. EVENT_PRUNE: see event_prune.h. */
     const uint8_t *fields;
     size_t fields_size;
 };

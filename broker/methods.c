@@ -12,6 +12,7 @@ const struct method methods[] = {
     {"memory.list", method_memory_list},
     {"memory.restore", method_memory_restore},
     {"memory.import", method_memory_import},
+    {"memory.purge", method_memory_purge},
     {"backend.list", method_backend_list},
     {"backend.flush", method_backend_flush},
     {"backend.pause", method_backend_pause},

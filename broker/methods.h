@@ -57,7 +57,7 @@ void methods_dispatch(struct services *services, struct call *call,
 method_fn method_hello, method_stats;
 method_fn method_memory_put, method_memory_delete;
 method_fn method_memory_get, method_memory_history, method_memory_list;
-method_fn method_memory_restore, method_memory_import;
+method_fn method_memory_restore, method_memory_import, method_memory_purge;
 method_fn method_backend_list, method_backend_flush, method_backend_pause, method_backend_resume,
     method_backend_probe, method_backend_forget, method_backend_verify;
 method_fn method_dead_list, method_dead_retry, method_dead_drop;

@@ -138,6 +138,18 @@ static const char *const statement_texts[READER_STATEMENTS] = {
     [READER_PLAN_SINCE] = "SELECT seq, session_id FROM event INDEXED BY event_memory "
                           "WHERE memory_id=?1 AND seq>?2 AND (?3 IS NULL OR session_id IS NOT ?3) "
                           "AND state IS NOT NULL ORDER BY seq LIMIT 1",
+    [READER_PRUNE_SCAN] = "SELECT e.seq, e.memory_id, e.at_ms FROM event e WHERE e.seq>?1 "
+                          "AND e.memory_id IS NOT NULL AND e.state IS NOT NULL AND NOT EXISTS "
+                          "(SELECT 1 FROM memory m INDEXED BY memory_version "
+                          "WHERE m.version=e.seq) ORDER BY e.seq",
+    [READER_PRUNE_EARLIER] = "SELECT seq FROM event INDEXED BY event_memory WHERE memory_id=?1 "
+                             "AND seq<?2 AND state IS NOT NULL ORDER BY seq LIMIT 1",
+    [READER_PRUNE_AT] = "SELECT seq FROM event INDEXED BY event_memory WHERE memory_id=?1 "
+                        "AND at_ms<?2 AND state IS NOT NULL ORDER BY seq DESC LIMIT 1",
+    [READER_PRUNE_NTH] = "SELECT seq FROM event INDEXED BY event_memory WHERE memory_id=?1 "
+                         "AND state IS NOT NULL ORDER BY seq DESC LIMIT 1 OFFSET ?2",
+    [READER_PRUNE_LAST] = "SELECT seq FROM event INDEXED BY event_memory WHERE memory_id=?1 "
+                          "AND state IS NOT NULL ORDER BY seq LIMIT 1 OFFSET ?2",
     [READER_NEXT_DUE] = "SELECT min(due_ms) FROM deferred WHERE lane=?1 AND dead=0 AND due_ms>?2",
     [READER_ALERT_LIST] = "SELECT " ALERT_COLUMNS " FROM alert a INDEXED BY alert_seq "
                           "WHERE a.seq<?1 ORDER BY a.seq DESC",

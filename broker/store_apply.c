@@ -190,6 +190,10 @@ static int apply_op(struct store *store, struct store_event *apply, struct apply
         return store_apply_embed(store, apply, result, err);
     case EVENT_IMPORT:
         return store_apply_import(store, apply, result, err);
+    case EVENT_PURGE:
+        return store_apply_purge(store, apply, result, err);
+    case EVENT_PRUNE:
+        return store_apply_prune(store, apply, result, err);
     default:
         return store_refuse_event(apply, err, "this memferry does not know how");
     }
@@ -229,6 +233,8 @@ static int apply_event(struct store *store, struct store_event *apply, struct ap
     case EVENT_RESTORE:
     case EVENT_EMBED:
     case EVENT_IMPORT:
+    case EVENT_PURGE:
+    case EVENT_PRUNE:
         return apply_to_memory(store, apply, result, err);
     case EVENT_ALERT:
         return store_apply_alert(store, apply, result, err);

@@ -48,8 +48,19 @@ int store_apply_nothing(struct store *store, struct store_event *apply, struct a
 int store_apply_restore(struct store *store, struct store_event *apply, struct apply_result *result,
                         struct error *err);
 
+int store_apply_purge(struct store *store, struct store_event *apply, struct apply_result *result,
+                      struct error *err);
+int store_apply_prune(struct store *store, struct store_event *apply, struct apply_result *result,
+                      struct error *err);
 int store_apply_import(struct store *store, struct store_event *apply, struct apply_result *result,
                        struct error *err);
+
+/* ---- store_prune.c: rows that go, counted ---- */
+
+/* The memory's events up to a seq; all its vectors. */
+int store_drop_events(struct store *store, const struct store_event *apply, uint64_t through,
+                      struct error *err);
+int store_drop_vectors(struct store *store, const struct store_event *apply, struct error *err);
 
 /* ---- store_key.c: repeats ---- */
 

@@ -37,6 +37,15 @@ static const char *const statement_texts[STORE_STATEMENTS] = {
                           "LEFT JOIN event e ON e.seq=m.version WHERE m.id=?1",
     [STORE_FIND_VERSION] = "SELECT state FROM event WHERE seq=?1 AND memory_id=?2 "
                            "AND state IS NOT NULL",
+    [STORE_FIND_OP] = "SELECT op FROM event WHERE seq=?1",
+    [STORE_DROP_EVENTS] = "DELETE FROM event INDEXED BY event_memory WHERE memory_id=?1 "
+                          "AND seq<=?2",
+    [STORE_DROP_VECTOR] = "DELETE FROM embedding WHERE seq=?1",
+    [STORE_DROP_VECTORS] = "DELETE FROM embedding WHERE memory_id=?1",
+    [STORE_ALL_STATES] = "SELECT state FROM event INDEXED BY event_memory WHERE memory_id=?1 "
+                         "AND state IS NOT NULL",
+    [STORE_ALL_VECTORS] = "SELECT seq, content_hash, model='caller' FROM embedding "
+                          "INDEXED BY embedding_memory WHERE memory_id=?1",
     [STORE_ADD_EVENT] = "INSERT INTO event(seq, event_id, memory_id, op, session_id, at_ms, "
                         "peer_pid, reason, state) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)",
     [STORE_ADD_MEMORY] =

@@ -301,7 +301,8 @@ struct refusal {
 static const struct refusal refusals[] = {
     {"dims = 5\n", 1, "dims stands before any section"},
     {"[brokr]\n", 1, "unknown section [brokr]; did you mean [broker]?"},
-    {"[whatever]\n", 1, "there are [broker], [journal], [guard] and [backend \"name\"]"},
+    {"[whatever]\n", 1,
+     "there are [broker], [journal], [session], [history], [guard] and [backend "},
     {"[broker \"x\"]\n", 1, "section [broker] has no name"},
     {"[broker\n", 1, "bad section"},
     {"\n\n[]\n", 3, "bad section"},

@@ -1,0 +1,210 @@
+/*
+ * method_purge.c - memory.purge: what nothing brings back. Forbidden unless [broker] allow_purge.
+ *
+ * Each call that purges something is an alert, raised when it was applied and before the reply.
+ */
+#include "broker/memory_params.h"
+#include "broker/methods.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <uuid/uuid.h>
+
+#define IDS_MAX 1000
+
+struct purge_params {
+    const msgpack_object_array *ids;
+    struct event event; /* session_id, reason */
+};
+
+/* ---- parameters ---- */
+
+static enum rpc_code read_ids(struct purge_params *params, const struct param *param)
+{
+    const msgpack_object *value = param->value;
+
+    if (value->type != MSGPACK_OBJECT_ARRAY || value->via.array.size == 0 ||
+        value->via.array.size > IDS_MAX) {
+        return param_fail(param, "ids must be a list of 1 to %d ids", IDS_MAX);
+    }
+    for (uint32_t i = 0; i < value->via.array.size; i++) {
+        const msgpack_object *id = &value->via.array.ptr[i];
+        if (id->type != MSGPACK_OBJECT_STR || id->via.str.size == 0 ||
+            id->via.str.size > MEMORY_ID_MAX) {
+            return param_fail(param, "ids must hold strings of 1 to %d bytes", MEMORY_ID_MAX);
+        }
+    }
+    params->ids = &value->via.array;
+    return RPC_OK;
+}
+
+static enum rpc_code read_param(void *target, const struct param *param)
+{
+    struct purge_params *params = target;
+
+    if (param_is(param, "ids")) {
+        return read_ids(params, param);
+    }
+    if (param_is(param, "reason")) {
+        return param_text(param, 0, REASON_MAX, &params->event.reason);
+    }
+    if (param_is(param, "session_id")) {
+        return param_text(param, 1, SESSION_ID_MAX, &params->event.session_id);
+    }
+    return RPC_METHOD_NOT_FOUND;
+}
+
+/* ---- what came of it ---- */
+
+static bool was_purged(const struct write *write)
+{
+    struct rpc_failure failure;
+
+    return write_outcome(write, &failure) == RPC_OK && !write_is_duplicate(write);
+}
+
+/* Its id is made of the first event, so that no two calls share one. */
+static void raise_alert(struct services *services, const struct write_request *request)
+{
+    struct alert alert = {.rule = {"purge", strlen("purge")},
+                          .severity = MEMFERRY_SEVERITY_CRITICAL,
+                          .peer_pid = request->call->peer_pid};
+    char id[64], summary[160];
+    uint64_t first_seq = 0;
+
+    for (size_t i = 0; i < request->count; i++) {
+        struct event event;
+        if (!was_purged(&request->items[i])) {
+            continue;
+        }
+        write_event(&request->items[i], &event);
+        if (alert.count++ == 0) {
+            first_seq = write_seq(&request->items[i]);
+            alert.session_id = event.session_id;
+        }
+        if (alert.sample_count < ALERT_SAMPLES_MAX) {
+            alert.sample_ids[alert.sample_count++] = event.memory_id;
+        }
+    }
+    if (alert.count == 0) {
+        return;
+    }
+    int size = snprintf(id, sizeof id, "purge/%" PRIu64, first_seq);
+    alert.id = (struct event_text){id, (size_t)size};
+    size = snprintf(summary, sizeof summary,
+                    "%" PRIu64 " %s purged with all versions: only a backup or a backend's own "
+                    "copy has them still",
+                    alert.count, alert.count == 1 ? "memory was" : "memories were");
+    alert.summary = (struct event_text){summary, (size_t)size};
+    alerts_raise(services->alerts, &alert);
+}
+
+static void reply(const struct write_request *request)
+{
+    uint64_t purged = 0, missing = 0;
+    msgpack_sbuffer result;
+    msgpack_packer packer;
+
+    for (size_t i = 0; i < request->count; i++) {
+        purged += was_purged(&request->items[i]);
+        missing += request->items[i].change.result.outcome == APPLY_NOT_FOUND;
+    }
+    msgpack_sbuffer_init(&result);
+    msgpack_packer_init(&packer, &result, msgpack_sbuffer_write);
+    msgpack_pack_map(&packer, 2);
+    pack_uint_member(&packer, "count", purged);
+    pack_key(&packer, "missing");
+    msgpack_pack_array(&packer, missing);
+    for (size_t i = 0; i < request->count; i++) {
+        struct event event;
+        if (request->items[i].change.result.outcome == APPLY_NOT_FOUND) {
+            write_event(&request->items[i], &event);
+            pack_text(&packer, event.memory_id.data, event.memory_id.size);
+        }
+    }
+    call_reply(request->call, &result);
+    msgpack_sbuffer_destroy(&result);
+}
+
+/* The first failure that is not about one memory: then not all was done. */
+static bool find_failure(const struct write_request *request, struct rpc_failure *ret)
+{
+    for (size_t i = 0; i < request->count; i++) {
+        enum rpc_code code = write_outcome(&request->items[i], ret);
+        if (code != RPC_OK && code != RPC_NOT_FOUND) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void written(struct write_request *request)
+{
+    struct rpc_failure failure;
+
+    raise_alert(request->services, request);
+    if (find_failure(request, &failure)) {
+        call_fail_with(request->call, &failure, NULL);
+    } else {
+        reply(request);
+    }
+}
+
+/* ---- the events ---- */
+
+static int set_event(struct write_request *request, size_t i, const struct purge_params *params)
+{
+    const msgpack_object_str *id = &params->ids->ptr[i].via.str;
+    struct event event = params->event;
+    char event_id[UUID_STR_LEN];
+    uuid_t uuid;
+
+    uuid_generate_random(uuid);
+    uuid_unparse_lower(uuid, event_id);
+    event.event_id = (struct event_text){event_id, UUID_STR_LEN - 1};
+    event.memory_id = (struct event_text){id->ptr, id->size};
+    return write_request_set(request, i, &event);
+}
+
+static void submit(struct services *services, struct call *call, const struct purge_params *params)
+{
+    struct write_request *request = write_request_new(call, params->ids->size);
+    int r = request == NULL ? -1 : 0;
+
+    for (size_t i = 0; r == 0 && i < params->ids->size; i++) {
+        r = set_event(request, i, params);
+    }
+    if (r < 0) {
+        call_fail(call, RPC_INTERNAL, "out of memory for the request");
+        if (request != NULL) {
+            write_request_free(request);
+        }
+        return;
+    }
+    request->services = services;
+    request->done = written;
+    writes_submit(services->writes, request);
+}
+
+void method_memory_purge(struct services *services, struct call *call, const msgpack_object *params)
+{
+    struct purge_params purge = {.event = {.op = EVENT_PURGE, .peer_pid = call->peer_pid}};
+    struct rpc_failure failure = {0};
+
+    if (!services->config->allow_purge) {
+        call_fail(call, RPC_FORBIDDEN,
+                  "purging is not allowed here; memory.delete keeps the history. Whoever has the "
+                  "config can set allow_purge = yes in [broker]");
+        return;
+    }
+    if (params_read(params, read_param, &purge, &failure) == RPC_OK && purge.ids == NULL) {
+        failure = (struct rpc_failure){
+            .code = RPC_INVALID_PARAMS, .field = "ids", .text = "ids is required"};
+    }
+    if (purge.ids == NULL || failure.code != 0) {
+        call_fail_with(call, &failure, NULL);
+        return;
+    }
+    submit(services, call, &purge);
+}
