@@ -12,7 +12,7 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <stdint.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,34 +20,57 @@
 /* From this command's directory: of the build tree, and of an installation that was moved. */
 static const char *const places[] = {"../heavy", "../libexec/memferry"};
 
-/* Options as one word each, then "--" and the words. Freed by free; the option words too. */
-static char **make_argv(const struct cli *cli, const struct args *args, char *program)
+static void free_argv(char **argv)
 {
-    size_t count = 0;
-    char **argv = calloc(args->given_count + args->word_count + 6, sizeof *argv);
-    char *at = NULL;
+    for (size_t i = 0; argv != NULL && argv[i] != NULL; i++) {
+        free(argv[i]);
+    }
+    free(argv);
+}
 
-    if (argv == NULL) {
+/* False: out of memory. */
+__attribute__((format(printf, 3, 4))) static bool add(char **argv, size_t *count,
+                                                      const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    int size = vasprintf(&argv[*count], format, args);
+    va_end(args);
+    if (size < 0) {
+        argv[*count] = NULL;
+        return false;
+    }
+    ++*count;
+    return true;
+}
+
+static bool add_option(char **argv, size_t *count, const struct given *given)
+{
+    return given->value == NULL ? add(argv, count, "--%s", given->option->name)
+                                : add(argv, count, "--%s=%s", given->option->name, given->value);
+}
+
+/* What the program is run with: options as one word each, then "--" and the words. Those of the
+ * options that stand before the verb are given again. NULL: out of memory. */
+static char **make_argv(const struct cli *cli, const struct args *args, const char *program)
+{
+    char **argv = calloc(args->given_count + args->word_count + 5, sizeof(char *));
+    size_t count = 0;
+    bool good = argv != NULL && add(argv, &count, "%s", program) &&
+                (!cli->json || add(argv, &count, "--json")) &&
+                (!cli->quiet || add(argv, &count, "--quiet"));
+
+    for (size_t i = 0; good && i < args->given_count; i++) {
+        good = add_option(argv, &count, &args->given[i]);
+    }
+    good = good && add(argv, &count, "--");
+    for (size_t i = 0; good && i < args->word_count; i++) {
+        good = add(argv, &count, "%s", args->words[i]);
+    }
+    if (!good) {
+        free_argv(argv);
         return NULL;
-    }
-    argv[count++] = program;
-    if (cli->json) {
-        argv[count++] = (char *)(uintptr_t) "--json";
-    }
-    if (cli->quiet) {
-        argv[count++] = (char *)(uintptr_t) "--quiet";
-    }
-    for (size_t i = 0; i < args->given_count; i++) {
-        const struct given *given = &args->given[i];
-        if (asprintf(&at, "--%s%s%s", given->option->name, given->value != NULL ? "=" : "",
-                     given->value != NULL ? given->value : "") < 0) {
-            return NULL; /* the process ends */
-        }
-        argv[count++] = at;
-    }
-    argv[count++] = (char *)(uintptr_t) "--";
-    for (size_t i = 0; i < args->word_count; i++) {
-        argv[count++] = (char *)(uintptr_t)args->words[i];
     }
     return argv;
 }
@@ -93,7 +116,7 @@ int command_heavy(struct cli *cli, const struct args *args)
     }
     fflush(NULL);
     int error = try_places(program, argv);
-    free(argv);
+    free_argv(argv);
     if (error == ENOENT) {
         return cli_fail(
             cli, EXIT_INTERNAL,

@@ -46,7 +46,7 @@ void http_transfer_finish(struct http_transfer *transfer, CURLcode result);
 struct http_request *http_transfer_release(struct http_transfer *transfer);
 
 /* "http://host:port" of a URL, to be freed; NULL: it is none, or there is no memory. */
-char *http_url_target(const char *url);
+char *http_url_target(const char *text);
 /* The reply is filled: tells the request's owner. */
 void http_request_finished(struct http_request *request);
 

@@ -30,12 +30,13 @@ static void keep_first_line(struct http_reply *reply)
     bool json = reply->body[start] == '{' || reply->body[start] == '[';
 
     for (size_t i = start; i < reply->body_size && reply->body[i] != '\0'; i++) {
-        bool blank = strchr(" \t\r\n", reply->body[i]) != NULL;
         if (!json && reply->body[i] == '\n') {
             break;
         }
-        if (!blank || (size > 0 && reply->body[size - 1] != ' ')) {
-            reply->body[size++] = blank ? ' ' : reply->body[i];
+        if (strchr(" \t\r\n", reply->body[i]) == NULL) {
+            reply->body[size++] = reply->body[i];
+        } else if (size > 0 && reply->body[size - 1] != ' ') {
+            reply->body[size++] = ' ';
         }
     }
     reply->body[size] = '\0';
