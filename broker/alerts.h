@@ -52,7 +52,7 @@ void alerts_stop(struct alerts *alerts);
 void alerts_deinit(struct alerts *alerts);
 
 /* Any thread; the alert is copied. at_ms 0: now. */
-void alerts_raise(struct alerts *alerts, const struct alert *alert);
+void alerts_raise(struct alerts *alerts, const struct alert *given);
 /* An alert of the broker's own, about `subject` (a backend, a file): its id is RULE/SUBJECT, so
  * that what happens again counts up in the one that is there. undo may be NULL. */
 void alerts_tell(struct alerts *alerts, const char *rule, const char *subject,

@@ -195,7 +195,7 @@ class Told(sinks.Scripted):
         super().__init__(broker, "graph", library)
         self.bell = sinks.Backend(broker, "bell")
         self.script("gone")
-        broker.configure(f'{self.section}[backend "bell"]\nplugin = alert-notify\nagain = 0s\n'
+        broker.configure(f'{self.section}[backend "bell"]\nplugin = alert-notify\n'
                          f"webhook = {url}\n{more}\n")
         broker.start()
         put(broker, "m", 1)
@@ -205,7 +205,7 @@ class Told(sinks.Scripted):
 @pytest.fixture
 def told(make_broker, library, receiver):
     """told("more of the section")"""
-    def make(more=""):
+    def make(more="again = 0s"):
         broker = make_broker(start=False, MEMORY_WEBHOOK_TOKEN=SECRET)
         return Told(broker, library, receiver.url, more)
     return make
@@ -269,7 +269,7 @@ def test_alert_that_failed_is_tried_again(told, receiver):
 
 def test_receivers_trouble_keeps_no_other_sink_waiting(told, receiver, tmp_path):
     log = tmp_path / "alerts.ndjson"
-    it = told(f"log_file = {log}")
+    it = told(f"log_file = {log}\nagain = 0s")
     until(log.exists, "the file")
     it.bell.wait_status("a deferred alert", lambda s: s["deferred"] == 1)
     receiver.activate()
@@ -301,6 +301,34 @@ def test_new_alert_backend_is_told_of_open_alerts_only(gone, receiver):
     resumed(gone)
     until(receiver.told, "the alert")
     assert receiver.told() == [("backend-gone/graph", 2)]
+
+
+def test_storm_is_held_back_and_none_is_lost(make_broker, library, receiver):
+    broker = make_broker(start=False, MEMORY_WEBHOOK_TOKEN=SECRET)
+    gone_ones = [sinks.Scripted(broker, f"g{n}", library) for n in range(8)]
+    for one in gone_ones:
+        one.script("gone")
+    receiver.activate()
+    broker.configure("".join(one.section for one in gone_ones) + '[backend "bell"]\n'
+                     f"plugin = alert-notify\nwebhook = {receiver.url}\nrate = 3 in 1s\n")
+    broker.start()
+    put(broker, "m", 1)
+    bell = sinks.Backend(broker, "bell")
+    bell.wait_status("the rate", lambda s: "rate" in (s["last_error"] or ""))
+    until(lambda: len(receiver.alerts) == 8, lambda: f"all alerts: {receiver.told()}")
+    bell.wait_status("a level lane", lambda s: s["pending"] == 0)
+    assert sorted(receiver.told()) == [(f"backend-gone/g{n}", 1) for n in range(8)]
+
+
+def test_alert_that_goes_on_is_told_again_with_its_last_count(told, receiver):
+    receiver.activate()
+    it = told("again = 1s")
+    until(receiver.told, "the alert")
+    for count in (2, 3, 4):
+        resumed(it)
+        until(lambda n=count: alerts(it.broker)[0]["count"] == n, f"a count of {count}")
+    it.bell.wait_status("a level lane", lambda s: s["pending"] == 0)
+    assert receiver.told()[-1] == ("backend-gone/graph", 4)
 
 
 # ---- the command ----
