@@ -176,7 +176,10 @@ static int start_lane(struct backends *backends, size_t i, struct error *err)
                                                                     : plugin_batch(plugin),
                                          .max_age_ms = wanted->max_age_ms,
                                          .wait_embedding_ms = wanted->wait_embedding_ms,
-                                         .paused = paused};
+                                         .paused = paused,
+                                         .held = backends->held,
+                                         .journal_is_new = backends->applied_seq == 0,
+                                         .origin = backends->options.origin};
     *backend = (struct backend){.config = wanted, .name = wanted->name, .paused = paused};
     r = lane_start(&backend->lane, &options, plugin, backends->applier, backends->emitter,
                    &backends->lane_observer, backends->log, err);
@@ -295,6 +298,14 @@ void backends_wake(struct backends *backends, uint64_t applied_seq)
     backends->applied_seq = applied_seq;
     for (size_t i = 0; i < backends->count; i++) {
         lane_wake(backends->items[i].lane, applied_seq);
+    }
+}
+
+void backends_set_held(struct backends *backends, bool held)
+{
+    backends->held = held;
+    for (size_t i = 0; i < backends->count; i++) {
+        lane_set_held(backends->items[i].lane, held);
     }
 }
 

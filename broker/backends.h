@@ -69,6 +69,7 @@ struct backends {
     const struct config *config; /* in force; borrowed */
     struct backend_kinds kinds;  /* of the backends in it */
     bool embedder_healthy;       /* as last told by its lane */
+    bool held;                   /* a recovery is under way: nothing is delivered */
     unsigned ending;             /* lanes that are being joined */
     bool stopping;
     struct note changed_note;
@@ -101,6 +102,8 @@ bool backends_is_sink(const struct backends *backends, size_t i);
 size_t backends_sink_count(const struct backends *backends);
 /* Some lane has been told to end and has not yet. */
 bool backends_are_ending(const struct backends *backends);
+/* While a recovery is under way nothing is delivered. */
+void backends_set_held(struct backends *backends, bool held);
 void backends_stop(struct backends *backends);
 /* Ends all lanes here and now, waiting for them: for a start that failed. */
 void backends_abandon(struct backends *backends);

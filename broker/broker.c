@@ -272,6 +272,7 @@ static struct broker *broker_new(const struct options *options, struct log *log)
                                          .queries = &broker->queries,
                                          .backends = &broker->backends,
                                          .waits = &broker->waits,
+                                         .recovery = &broker->recovery,
                                          .alerts = &broker->alerts,
                                          .subscribers = &broker->subscribers,
                                          .sessions = &broker->sessions,

@@ -21,6 +21,11 @@ void broker_tell_trouble(struct broker *broker, const char *backend, enum lane_t
         alerts_tell(&broker->alerts, "backend-lost", backend, MEMFERRY_SEVERITY_CRITICAL, undo,
                     "Backend %s lost more than half of what it had: %.300s", backend, why);
         break;
+    case LANE_TROUBLE_FOREIGN:
+        snprintf(undo, sizeof undo, "memferry recover --from %s", backend);
+        alerts_tell(&broker->alerts, "journal-lost", backend, MEMFERRY_SEVERITY_CRITICAL, undo,
+                    "%.400s", why);
+        break;
     case LANE_TROUBLE_REJECTS:
         alerts_tell(&broker->alerts, "backend-rejects", backend, MEMFERRY_SEVERITY_WARNING, NULL,
                     "Backend %s refuses everything: %.300s", backend, why);

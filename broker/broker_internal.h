@@ -12,6 +12,7 @@
 #include "broker/own_events.h"
 #include "broker/places.h"
 #include "broker/pruner.h"
+#include "broker/recovery.h"
 #include "broker/store.h"
 
 #include <signal.h>
@@ -38,6 +39,7 @@ struct broker {
     struct queries queries;
     struct backends backends;
     struct waits waits;
+    struct recovery recovery;
     struct sessions sessions;
     struct pruner pruner;
     struct services services;

@@ -150,6 +150,23 @@ static int start_threads(struct broker *broker, struct error *err)
     return r;
 }
 
+/* One that was stopped in the middle holds writes and lanes from the start. */
+static int resume_recovery(struct broker *broker, struct error *err)
+{
+    struct reader_recovery stored = {0};
+    struct reader *reader = NULL;
+    int r = reader_open(&reader, broker->places.store_file, err);
+
+    if (r == 0) {
+        r = reader_recovery(reader, &stored, err);
+    }
+    reader_close(reader);
+    if (r == 0) {
+        recovery_resume(&broker->recovery, &stored);
+    }
+    return r;
+}
+
 static int start_backends(struct broker *broker, struct error *err)
 {
     const struct backends_options options = {.plugin_dir = broker->places.plugin_dir,
@@ -161,7 +178,12 @@ static int start_backends(struct broker *broker, struct error *err)
     backends_init(&broker->backends, &broker->loop, &broker->mailbox, broker->applier,
                   &broker->own_events.emitter, &options, &broker->backends_observer, broker->log);
     waits_init(&broker->waits, &broker->loop, &broker->queries, &broker->backends);
-    return backends_load(&broker->backends, broker->config, broker->writes.applied_seq, err);
+    recovery_init(&broker->recovery, &broker->backends, &broker->writes, &broker->mailbox,
+                  broker->journal, broker->config->dims, broker->log);
+    int r = resume_recovery(broker, err);
+    return r == 0
+               ? backends_load(&broker->backends, broker->config, broker->writes.applied_seq, err)
+               : r;
 }
 
 static int start_sessions(struct broker *broker, struct error *err)

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <uuid/uuid.h>
 
+#define RETRY_AFTER_MS 1000 /* of a busy that names no time */
+
 static void call_end(struct call *call)
 {
     struct peer *peer = call->peer;
@@ -71,8 +73,10 @@ void call_fail_with(struct call *call, const struct rpc_failure *failure,
     if (failure->code == RPC_INTERNAL && data == NULL) {
         log_internal(call, failure, &own);
         data = &own;
+    } else if (failure->code == RPC_BUSY && data == NULL) {
+        pack_retry_after(&own, RETRY_AFTER_MS);
+        data = &own;
     }
-
     peer->set->errors++;
     if (call->id.present && peer->connected) {
         check_written(peer, rpc_error(&peer->out, &call->id, failure, data ? data->data : NULL,

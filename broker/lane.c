@@ -95,6 +95,10 @@ static struct lane *lane_new(const struct lane_options *options, struct plugin *
     lane->has_deferred = true;
     lane->paused = lane->status.paused = options->paused;
     lane->status.kind = lane->feed->kind;
+    lane->held = options->held;
+    lane->looks_for_others = options->journal_is_new && lane->table->fetch != NULL;
+    snprintf(lane->origin, sizeof lane->origin, "%s",
+             options->origin != NULL ? options->origin : "");
     lane->status.circuit = lane->circuit.circuit;
     snprintf(lane->status.name, sizeof lane->status.name, "%s", lane->name);
     snprintf(lane->status.plugin, sizeof lane->status.plugin, "%s", lane->table->name);
@@ -240,6 +244,14 @@ void lane_kick(struct lane *lane)
     pthread_mutex_unlock(&lane->mutex);
 }
 
+void lane_set_held(struct lane *lane, bool held)
+{
+    pthread_mutex_lock(&lane->mutex);
+    lane->held = held;
+    pthread_cond_signal(&lane->woken);
+    pthread_mutex_unlock(&lane->mutex);
+}
+
 void lane_set_embedder(struct lane *lane, bool healthy)
 {
     pthread_mutex_lock(&lane->mutex);
@@ -352,12 +364,19 @@ int lane_write(struct lane *lane, struct lane_work *work, struct error *err)
     return status;
 }
 
-int lane_emit(struct lane *lane, struct emission *emission, struct error *err)
+int lane_emit_keep(struct lane *lane, struct emission *emission, struct error *err)
 {
     begin_wait(lane, &emission->wait);
     emission_submit(emission, lane->emitter);
     int status = emission_await(emission, err);
     end_wait(lane);
+    return status;
+}
+
+int lane_emit(struct lane *lane, struct emission *emission, struct error *err)
+{
+    int status = lane_emit_keep(lane, emission, err);
+
     emission_let_go(emission);
     return status;
 }

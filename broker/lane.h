@@ -31,7 +31,9 @@ const char *circuit_name(enum circuit circuit); /* closed, open, probing */
 enum lane_trouble {
     LANE_TROUBLE_REJECTS = 1, /* so many in a row were refused: the backend is taken to be wrong */
     LANE_TROUBLE_GONE,        /* the backend is gone for good: its lane has paused itself */
-    LANE_TROUBLE_LOST         /* the backend has lost more than half of what it had confirmed */
+    LANE_TROUBLE_FOREIGN, /* our journal is new, and the backend holds what others wrote: its lane
+                           * has paused itself */
+    LANE_TROUBLE_LOST     /* the backend has lost more than half of what it had confirmed */
 };
 
 /* Called from the lane's or the store's thread; must not block. */
@@ -70,8 +72,11 @@ struct lane_options {
     int64_t wait_embedding_ms; /* a sink's batch waits so long for vectors; 0: not at all */
     uint32_t backoff_min_ms, backoff_max_ms; /* 0: 1 s, 10 min */
     uint64_t seed;                           /* of the jitter; 0: by chance. For tests */
-    bool paused;      /* as the store has it: told until the lane has read it itself */
-    uint32_t join_ms; /* how long lane_join waits for a plugin's call to end; 0: 10 s */
+    bool paused;         /* as the store has it: told until the lane has read it itself */
+    bool held;           /* as lane_set_held */
+    bool journal_is_new; /* nothing was ever written: a lost disk looks like that */
+    const char *origin;  /* of the journal; NULL: not known */
+    uint32_t join_ms;    /* how long lane_join waits for a plugin's call to end; 0: 10 s */
 };
 
 /* Answer to a request that needs the plugin or the store; called once, from the lane's thread, or
@@ -127,6 +132,8 @@ struct lane_job {
 void lane_run(struct lane *lane, struct lane_job *job);
 /* Deferred and dead rows changed behind its back (dead.retry, dead.drop): look again. */
 void lane_kick(struct lane *lane);
+/* While a recovery is under way nothing is delivered, as on a paused lane. Any thread. */
+void lane_set_held(struct lane *lane, bool held);
 /* Whether somebody makes vectors at the moment: only then does a sink wait for them. Any thread. */
 void lane_set_embedder(struct lane *lane, bool healthy);
 

@@ -131,7 +131,18 @@ static int note(struct compare *compare, enum compare_kind kind,
 /* What the lane has still to bring says nothing of the backend. */
 static bool is_pending(const struct compare *compare, const struct reader_batch_item *item)
 {
-    return item->waits || item->seq > compare->lane->cursor;
+    return !compare->for_recovery && (item->waits || item->seq > compare->lane->cursor);
+}
+
+/* A vector that came here since is no change of the memory. */
+static bool lacks_only_vector(const struct memferry_memory *here,
+                              const struct memferry_memory *there)
+{
+    struct memferry_memory without = *here;
+
+    without.embedding = NULL;
+    return there->embedding == NULL && here->embedding != NULL &&
+           memory_difference(&without, there) == NULL;
 }
 
 static enum compare_kind judge(const struct compare *compare, const struct reader_batch_item *item,
@@ -149,10 +160,10 @@ static enum compare_kind judge(const struct compare *compare, const struct reade
     if (is_pending(compare, item)) {
         return COMPARE_PENDING;
     }
-    if (there->deleted_ms != 0 && here->deleted_ms == 0) {
+    if (there->deleted_ms != 0 && here->deleted_ms == 0 && !compare->for_recovery) {
         return COMPARE_DELETED;
     }
-    return order < 0 ? COMPARE_OLDER : COMPARE_CHANGED;
+    return order < 0 || lacks_only_vector(here, there) ? COMPARE_OLDER : COMPARE_CHANGED;
 }
 
 static int note_absent(struct compare *compare, const struct reader_batch_item *item)

@@ -45,6 +45,7 @@ struct compare {
     struct compare_found found[COMPARE_KINDS];
     uint64_t here, there; /* memories looked at on either side */
     bool repair;          /* what sending again would mend is made due */
+    bool for_recovery;    /* what is not there yet is older or missing there, and not pending */
     uint64_t repaired;
 
     /* its own */

@@ -130,7 +130,11 @@ static int check_open(struct lane *lane, struct error *err)
     circuit_probe(&lane->circuit);
     lane_publish_circuit(lane);
     int status = open_instance(lane, err);
-    return status != 0 ? status : probe_instance(lane, err);
+
+    if (status == 0) {
+        status = probe_instance(lane, err);
+    }
+    return status == 0 ? lane_look_for_others(lane, err) : status;
 }
 
 int lane_check(struct lane *lane, struct error *err)

@@ -50,7 +50,8 @@ struct lane {
     struct plugin *plugin; /* owned */
     const struct memferry_plugin *table;
     const struct lane_feed *feed; /* what it carries */
-    char *model;                  /* of an embedder; NULL: it is none */
+    char origin[JOURNAL_ORIGIN_TEXT];
+    char *model; /* of an embedder; NULL: it is none */
     struct applier *applier;
     struct emitter *emitter;
     struct lane_observer *observer;
@@ -63,7 +64,7 @@ struct lane {
     bool abandoned;    /* lane_join gave up: what is borrowed may be gone */
     bool pause_wanted; /* a pause waits in the queue: no further call of the plugin */
     bool look_events;  /* there may be something above the cursor */
-    bool embedder_healthy;
+    bool embedder_healthy, held;
     bool look_deferred; /* a deferred record may be due, or due_ms below not known */
     struct lane_reply *requests, **requests_end;
     struct lane_reply *serving; /* taken from the queue, not answered yet */
@@ -85,6 +86,7 @@ struct lane {
     bool has_deferred;         /* the lane may have deferred rows: a delivery must clear its own */
     int64_t next_due_ms;       /* wall clock of the next deferred record; 0: none */
     enum lane_source turn;     /* that was served last */
+    bool looks_for_others;     /* before the first delivery: a new machine, or a lost disk? */
     struct lane_job *job;      /* NULL: none runs */
     bool job_turn;             /* the last step was another's */
     int64_t hold_until_ms;     /* monotonic: the batch above the cursor waits for vectors; 0: no */
@@ -111,6 +113,8 @@ bool lane_is_stopping(struct lane *lane);
 int lane_write(struct lane *lane, struct lane_work *work, struct error *err);
 /* Writes events and waits until they are applied; consumes them. */
 int lane_emit(struct lane *lane, struct emission *emission, struct error *err);
+/* The same, but what became of each can be read when it is 0; then emission_let_go. */
+int lane_emit_keep(struct lane *lane, struct emission *emission, struct error *err);
 
 /* ---- lane_health.c ---- */
 
@@ -125,6 +129,12 @@ void lane_publish_circuit(struct lane *lane);
 int lane_give_up(struct lane *lane, const char *why, struct error *err);
 /* The circuit, closed until now, opens. */
 void lane_trip(struct lane *lane, enum circuit_cause cause, uint32_t asked_ms, const char *why);
+
+/* ---- lane_others.c ---- */
+
+/* Once, on a journal that is new: does the backend hold what another journal wrote? Then the lane
+ * pauses, and says so. */
+int lane_look_for_others(struct lane *lane, struct error *err);
 
 /* ---- lane_batch.c ---- */
 

@@ -66,7 +66,7 @@ static enum step next_batch(struct lane *lane, int64_t now_ms, int64_t *ret_unti
 /* Deliveries, and the probe that they wait for. With the mutex. */
 static enum step next_delivery(struct lane *lane, int64_t now_ms, int64_t *ret_until_ms)
 {
-    if (lane->paused) {
+    if (lane->paused || lane->held) {
         return STEP_WAIT;
     }
     if (lane->circuit.circuit == CIRCUIT_OPEN) {

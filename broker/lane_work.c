@@ -75,6 +75,15 @@ static int write_pause(struct lane_work *work, struct store *store, struct error
     return status != 0 ? status : store_lane_set_paused(store, work->lane, work->paused, err);
 }
 
+static int write_recovery(struct lane_work *work, struct store *store, struct error *err)
+{
+    int status = store_set_recovery(store, work->recovers ? work->lane : NULL, work->after, err);
+
+    return status != 0 || work->recovers
+               ? status
+               : store_lane_progress(store, work->lane, work->cursor, NULL, 0, 0, err);
+}
+
 static int run(struct applier_work *base, struct store *store, struct error *err)
 {
     struct lane_work *work = container_of(base, struct lane_work, work);
@@ -87,6 +96,8 @@ static int run(struct applier_work *base, struct store *store, struct error *err
                                    work->delivered, err);
     case LANE_WORK_PAUSE:
         return write_pause(work, store, err);
+    case LANE_WORK_RECOVERY:
+        return write_recovery(work, store, err);
     }
     assert(false); /* a kind of work that is none */
     return -EINVAL;

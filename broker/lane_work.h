@@ -21,7 +21,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum lane_work_kind { LANE_WORK_ENSURE = 1, LANE_WORK_PROGRESS, LANE_WORK_PAUSE };
+enum lane_work_kind {
+    LANE_WORK_ENSURE = 1,
+    LANE_WORK_PROGRESS,
+    LANE_WORK_PAUSE,
+    LANE_WORK_RECOVERY /* how far a recovery from this backend is, or that it is through */
+};
 
 struct lane_work {
     struct applier_work work;
@@ -30,6 +35,8 @@ struct lane_work {
     enum lane_kind lane_kind; /* ENSURE, PAUSE */
     char *model;              /* ENSURE of an embedder; owned */
     bool paused;              /* PAUSE */
+    bool recovers;   /* RECOVERY: it goes on; else it is through, and the cursor is moved */
+    char after[257]; /* RECOVERY */
     /* PROGRESS */
     uint64_t cursor, delivered;
     struct lane_row *rows; /* owned, with their strings */

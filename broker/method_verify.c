@@ -1,5 +1,9 @@
-/* method_verify.c - backend.verify: what a backend holds, held against the store. The lane's thread
- * does it; the answer comes when it is through. */
+/*
+ * method_verify.c - backend.verify: what a backend holds, held against the store.
+ *
+ * As any read it waits until the store shows every write that had its receipt; then the lane's
+ * thread does it, and the answer comes when it is through.
+ */
 #include "broker/lane_verify.h"
 #include "broker/methods.h"
 #include "broker/pack.h"
@@ -12,6 +16,7 @@
 
 struct verify_call {
     struct lane_verify verify;
+    struct query query;
     struct note note;
     struct services *services;
     struct call *call;
@@ -71,6 +76,12 @@ static void answer(const struct verify_call *verify)
     msgpack_sbuffer_destroy(&result);
 }
 
+static void verify_free(struct verify_call *verify)
+{
+    lane_verify_deinit(&verify->verify);
+    free(verify);
+}
+
 static void note_read(struct note *note)
 {
     struct verify_call *verify = container_of(note, struct verify_call, note);
@@ -82,8 +93,7 @@ static void note_read(struct note *note)
     } else {
         call_fail(verify->call, RPC_UNAVAILABLE, "%s", verify->err.text);
     }
-    lane_verify_deinit(&verify->verify);
-    free(verify);
+    verify_free(verify);
 }
 
 /* In the lane's thread. */
@@ -100,6 +110,34 @@ static void done(struct lane_job *job, int status, const struct error *err)
 }
 
 /* ---- the call ---- */
+
+static int run_nothing(struct query *query, struct reader *reader, struct error *err)
+{
+    (void)query;
+    (void)reader;
+    (void)err;
+    return 0;
+}
+
+/* The store shows everything: now the lane, if it is still there. */
+static void begin(struct query *query)
+{
+    struct verify_call *verify = container_of(query, struct verify_call, query);
+    struct backend *backend = backends_find(verify->services->backends, verify->name);
+
+    if (!query->timed_out && !query->abandoned && query->status == 0 && backend != NULL) {
+        query_deinit(query);
+        lane_run(backend->lane, &verify->verify.job);
+        return;
+    }
+    if (backend == NULL) {
+        call_fail(verify->call, RPC_UNAVAILABLE, "backend %s " BACKEND_WITHOUT_LANE, verify->name);
+    } else {
+        query_answer(query);
+    }
+    query_deinit(query);
+    verify_free(verify);
+}
 
 static enum rpc_code verify_params_read(void *target, const struct param *param)
 {
@@ -134,5 +172,7 @@ void method_backend_verify(struct services *services, struct call *call,
     verify->services = services;
     verify->call = call;
     memcpy(verify->name, given.name, sizeof verify->name);
-    lane_run(lane, &verify->verify.job);
+    verify->query.run = run_nothing;
+    verify->query.done = begin;
+    services_read(services, &verify->query, call);
 }

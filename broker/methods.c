@@ -20,6 +20,8 @@ const struct method methods[] = {
     {"backend.probe", method_backend_probe},
     {"backend.forget", method_backend_forget},
     {"backend.verify", method_backend_verify},
+    {"backend.recover", method_backend_recover},
+    {"backend.recovery", method_backend_recovery},
     {"dead.list", method_dead_list},
     {"dead.retry", method_dead_retry},
     {"dead.drop", method_dead_drop},

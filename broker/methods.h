@@ -29,6 +29,7 @@ struct services {
     struct queries *queries;
     struct backends *backends;
     struct waits *waits;
+    struct recovery *recovery;
     struct sessions *sessions;
     struct stats *stats;
     struct alerts *alerts;
@@ -59,7 +60,8 @@ method_fn method_memory_put, method_memory_delete;
 method_fn method_memory_get, method_memory_history, method_memory_list;
 method_fn method_memory_restore, method_memory_import, method_memory_purge;
 method_fn method_backend_list, method_backend_flush, method_backend_pause, method_backend_resume,
-    method_backend_probe, method_backend_forget, method_backend_verify;
+    method_backend_probe, method_backend_forget, method_backend_verify, method_backend_recover,
+    method_backend_recovery;
 method_fn method_dead_list, method_dead_retry, method_dead_drop;
 method_fn method_alert_list, method_alert_ack;
 method_fn method_event_subscribe;

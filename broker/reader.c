@@ -67,6 +67,7 @@ static const char *const statement_texts[READER_STATEMENTS] = {
         "AND (?1 IS NULL OR lane=?1) "
         "AND (?2 IS NULL OR (-at_ms, lane, memory_id) > (-?2, ?3, ?4)) "
         "ORDER BY -at_ms, lane, memory_id LIMIT ?5",
+    [READER_META] = "SELECT value FROM meta WHERE name=?1",
     [READER_LANE] = "SELECT cursor, paused, delivered, kind FROM lane WHERE name=?1",
     [READER_LANE_ROWS] = "SELECT count(*), count(nullif(dead, 0)), "
                          "min(iif(dead=0, at_ms, NULL)) FROM deferred WHERE lane=?1",

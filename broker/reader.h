@@ -119,6 +119,13 @@ struct reader_counts {
 };
 int reader_counts(struct reader *reader, struct reader_counts *ret, struct error *err);
 
+/* The recovery that is under way. */
+struct reader_recovery {
+    char backend[65]; /* "": none is */
+    char after[257];  /* ids up to this one were dealt with */
+};
+int reader_recovery(struct reader *reader, struct reader_recovery *ret, struct error *err);
+
 /* ---- lanes ---- */
 
 struct reader_lane {

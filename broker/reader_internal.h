@@ -25,6 +25,7 @@ enum reader_statement {
     READER_LIST_BY_ID,
     READER_STATE_AT,
     READER_DEAD_LIST,
+    READER_META,
     READER_LANE,
     READER_LANE_ROWS,
     READER_LANE_ABOVE,

@@ -140,6 +140,10 @@ int store_lane_rewind(struct store *store, const char *lane, struct error *err);
  * is another one its lane is rewound (*ret_changed), and comes by every memory again. */
 int store_set_embedder(struct store *store, const char *lane, const char *model, bool *ret_changed,
                        struct error *err);
+/* A recovery from this backend is under way, and has dealt with ids up to after_id. backend NULL:
+ * none is. Its commit is synced. */
+int store_set_recovery(struct store *store, const char *backend, const char *after_id,
+                       struct error *err);
 /* This and what follows was asked for by somebody: its commit is synced. */
 int store_lane_set_paused(struct store *store, const char *lane, bool paused, struct error *err);
 /* Removes cursor, deferred and dead of a lane. *ret_found false: no such lane. */

@@ -30,8 +30,7 @@ static int read_value(struct store *store, const char *name, const char *wanted,
     return r;
 }
 
-/* value NULL: the row goes. */
-static int write_value(struct store *store, const char *name, const char *value, struct error *err)
+int store_set_meta(struct store *store, const char *name, const char *value, struct error *err)
 {
     static const char *const texts[] = {
         "DELETE FROM meta WHERE name=?1",
@@ -48,7 +47,7 @@ static int write_value(struct store *store, const char *name, const char *value,
     }
     r = sql_run(&store->sql, write, err);
     sql_finalize(&write, 1);
-    return r;
+    return store_outcome_of(r);
 }
 
 static int replace(struct store *store, const char *name, const char *value, bool *ret_changed,
@@ -58,7 +57,7 @@ static int replace(struct store *store, const char *name, const char *value, boo
 
     int r = read_value(store, name, value, &same, err);
     *ret_changed = r == 0 && !same;
-    return *ret_changed ? write_value(store, name, value, err) : r;
+    return *ret_changed ? store_set_meta(store, name, value, err) : r;
 }
 
 int store_set_embedder(struct store *store, const char *lane, const char *model, bool *ret_changed,

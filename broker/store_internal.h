@@ -98,6 +98,9 @@ void store_sessions_forget(struct store *store);
 /* Within a transaction: its commit is synced. */
 void store_want_sync(struct store *store);
 
+/* store_embedder.c: one row of the table meta; value NULL: it goes. A store_outcome. */
+int store_set_meta(struct store *store, const char *name, const char *value, struct error *err);
+
 /* As sql_failed and its like, in the store's enum. */
 int store_outcome_of(int sql_outcome);
 

@@ -12,6 +12,9 @@
 
 #define ACTIVE_WINDOW_MS 2
 
+/* A record's status besides the journal's: a recovery is under way, nothing was written. */
+#define WRITE_E_HELD 1000
+
 static struct write *write_of(struct journal_record *record)
 {
     return container_of(container_of(record, struct change, record), struct write, change);
@@ -136,6 +139,13 @@ enum rpc_code write_outcome(const struct write *write, struct rpc_failure *ret_f
         return fail(ret_failure, RPC_INVALID_PARAMS,
                     "the memory is larger than a journal segment can hold; nothing was written");
     }
+    if (change->record.status == WRITE_E_HELD) {
+        snprintf(ret_failure->text, sizeof ret_failure->text,
+                 "nothing was written: memories are being recovered from backend %s; memferry "
+                 "recover --from it goes on, or shows how far it is",
+                 write->request->writes->held_for);
+        return ret_failure->code = RPC_BUSY;
+    }
     if (change->record.status != 0) {
         return fail(ret_failure, RPC_STORAGE_FAILED,
                     "the journal could not be written; the broker is stopping: see its log");
@@ -205,6 +215,11 @@ static void answer_now(struct write_request *request, int status)
     write_request_free(request);
 }
 
+void writes_set_held(struct writes *writes, const char *backend)
+{
+    snprintf(writes->held_for, sizeof writes->held_for, "%s", backend != NULL ? backend : "");
+}
+
 void writes_submit(struct writes *writes, struct write_request *request)
 {
     request->writes = writes;
@@ -213,6 +228,10 @@ void writes_submit(struct writes *writes, struct write_request *request)
     }
     if (writes->failed_told) {
         answer_now(request, JOURNAL_E_FAILED);
+        return;
+    }
+    if (writes->held_for[0] != '\0' && request->call != NULL) {
+        answer_now(request, WRITE_E_HELD);
         return;
     }
     if (store_is_full(writes)) {

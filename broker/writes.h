@@ -84,6 +84,7 @@ struct writes {
     size_t in_flight, in_flight_bytes; /* events between submit and free */
     size_t unapplied;                  /* those of them that are in the journal */
     bool throttled;
+    char held_for[65]; /* a recovery from this backend is under way: calls are busy; "": none */
     bool failed_told;
     /* of the last milliseconds: how many peers wrote */
     uint64_t active_since_ms;
@@ -109,6 +110,10 @@ void write_request_free(struct write_request *request); /* one that was not subm
 int write_request_set(struct write_request *request, size_t i, const struct event *event);
 /* Takes over an encoded event as item i; it is answered after its apply. */
 void write_request_take(struct write_request *request, size_t i, uint8_t *payload, size_t size);
+
+/* While a recovery from this backend is under way, what calls write is answered busy. NULL: it goes
+ * on. */
+void writes_set_held(struct writes *writes, const char *backend);
 
 /* Consumes the request. */
 void writes_submit(struct writes *writes, struct write_request *request);

@@ -50,6 +50,12 @@ static const struct option verify_options[] = {
     {"repair", NULL, "send again what is missing, older, changed or deleted there"},
     {NULL, NULL, NULL}};
 
+static const struct option recover_options[] = {
+    {"from", "BACKEND", "whose memories to bring back"},
+    {"merge", NULL, "though there are memories here"},
+    {"abandon", NULL, "give up a recovery that was stopped"},
+    {NULL, NULL, NULL}};
+
 static const struct option dead_options[] = {{"backend", "NAME", "only of this backend"},
                                              {"all", NULL, "every one (retry and drop)"},
                                              {NULL, NULL, NULL}};
@@ -231,6 +237,17 @@ const struct command commands[] = {
                  "  memferry alert ack backend-gone/flow\n",
      .options = alert_options,
      .run = command_alert},
+    {.name = "recover",
+     .synopsis = "--from BACKEND [--merge] | --abandon",
+     .summary = "Get back what a backend holds, after a disk was lost",
+     .text =
+         "Into an empty journal; with --merge into any: what is newer of each memory wins. Until\n"
+         "all is here and verified, writes are answered busy and nothing is delivered. One that\n"
+         "was stopped goes on where it was. Abandon lets all go on with what has come.\n",
+     .examples = "  memferry recover --from graph\n"
+                 "  memferry recover --from mirror --merge\n",
+     .options = recover_options,
+     .run = command_recover},
     {.name = "dead",
      .synopsis = "[list] | retry ID... | drop ID... | retry --all | drop --all",
      .summary = "List what a backend refuses, try it again, or give it up",

@@ -20,6 +20,7 @@ int command_session(struct cli *cli, const struct args *args);
 int command_status(struct cli *cli, const struct args *args);
 int command_backends(struct cli *cli, const struct args *args);
 int command_flush(struct cli *cli, const struct args *args);
+int command_recover(struct cli *cli, const struct args *args);
 int command_verify(struct cli *cli, const struct args *args);
 int command_alert(struct cli *cli, const struct args *args);
 int command_dead(struct cli *cli, const struct args *args);

@@ -1,0 +1,192 @@
+/* recovery.c - see recovery.h. */
+#include "broker/recovery.h"
+
+#include "broker/import_params.h"
+#include "broker/memory_pack.h"
+#include "broker/util/clock.h"
+#include "broker/util/container.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *recovery_state_name(enum recovery_state state)
+{
+    static const char *const names[] = {[RECOVERY_NONE] = "none",
+                                        [RECOVERY_RUNNING] = "running",
+                                        [RECOVERY_FAILED] = "failed",
+                                        [RECOVERY_DONE] = "done"};
+
+    return names[state];
+}
+
+/* ---- a memory of the backend as an import, checked as a caller's is. In the lane's thread ---- */
+
+static int read_import(struct recovery *recovery, const msgpack_object *memory,
+                       msgpack_sbuffer *fields, struct error *err)
+{
+    struct import_params params;
+    struct rpc_failure failure;
+
+    if (import_params_read(&params, memory, recovery->dims, clock_wall_us(), &failure) != RPC_OK) {
+        return error_set(err, -EINVAL, "%s", failure.text);
+    }
+    return import_params_pack(&params, fields);
+}
+
+static int pack(struct recover_importer *importer, const struct memferry_memory *memory,
+                msgpack_sbuffer *fields, struct error *err)
+{
+    struct recovery *recovery = container_of(importer, struct recovery, importer);
+    msgpack_sbuffer packed;
+    msgpack_unpacked unpacked;
+
+    msgpack_sbuffer_init(&packed);
+    msgpack_unpacked_init(&unpacked);
+    memory_pack(memory, &packed);
+    bool whole =
+        msgpack_unpack_next(&unpacked, packed.data, packed.size, NULL) == MSGPACK_UNPACK_SUCCESS;
+    int status = whole ? read_import(recovery, &unpacked.data, fields, err) : -ENOMEM;
+    msgpack_unpacked_destroy(&unpacked);
+    msgpack_sbuffer_destroy(&packed);
+    return status;
+}
+
+/* ---- hold and release ---- */
+
+static void set_held(struct recovery *recovery, bool held)
+{
+    writes_set_held(recovery->writes, held ? recovery->backend : NULL);
+    backends_set_held(recovery->backends, held);
+}
+
+static void resumed(struct lane_reply *reply, int status, const struct error *err)
+{
+    (void)reply; /* a pause that could not be taken back is seen in the list of backends */
+    (void)status;
+    (void)err;
+}
+
+static void release(struct recovery *recovery)
+{
+    struct backend *backend = backends_find(recovery->backends, recovery->backend);
+
+    set_held(recovery, false);
+    if (backend != NULL && backend->paused) { /* it paused itself before its first delivery */
+        recovery->resume_reply.done = resumed;
+        lane_set_paused(backend->lane, false, &recovery->resume_reply);
+    }
+}
+
+/* ---- the end of a job ---- */
+
+static void log_end(const struct recovery *recovery)
+{
+    const struct recover_progress *last = &recovery->last;
+
+    if (recovery->state == RECOVERY_DONE) {
+        log_write(recovery->log, LOG_LEVEL_INFO, "recovered",
+                  "Everything that backend %s holds is here again and was verified: %llu memories, "
+                  "%llu left out",
+                  recovery->backend, (unsigned long long)last->compared,
+                  (unsigned long long)last->refused);
+        return;
+    }
+    log_write(recovery->log, LOG_LEVEL_ERROR, "recovery-failed",
+              "The recovery from backend %s has stopped, and writes are held: %s. Go on with "
+              "memferry recover --from %s, or give it up with memferry recover --abandon",
+              recovery->backend, recovery->err.text, recovery->backend);
+}
+
+static void ended(struct note *note)
+{
+    struct recovery *recovery = container_of(note, struct recovery, note);
+    struct lane_recover *job = recovery->job;
+
+    recovery->job = NULL;
+    recovery->last = lane_recover_progress(job);
+    recovery->state = recovery->status == 0 ? RECOVERY_DONE : RECOVERY_FAILED;
+    memcpy(recovery->refusals, job->refusals, sizeof recovery->refusals);
+    lane_recover_deinit(job);
+    free(job);
+    log_end(recovery);
+    if (recovery->state == RECOVERY_DONE) {
+        release(recovery);
+    }
+}
+
+/* In the lane's thread. */
+static void done(struct lane_job *base, int status, const struct error *err)
+{
+    struct lane_recover *job = container_of(base, struct lane_recover, job);
+    struct recovery *recovery = container_of(job->importer, struct recovery, importer);
+
+    recovery->status = status;
+    if (status != 0) {
+        recovery->err = *err;
+    }
+    mailbox_post(recovery->mailbox, &recovery->note);
+}
+
+/* ---- begin ---- */
+
+void recovery_init(struct recovery *recovery, struct backends *backends, struct writes *writes,
+                   struct mailbox *mailbox, struct journal *journal, uint32_t dims, struct log *log)
+{
+    *recovery = (struct recovery){.importer = {.pack = pack},
+                                  .backends = backends,
+                                  .writes = writes,
+                                  .mailbox = mailbox,
+                                  .journal = journal,
+                                  .log = log,
+                                  .dims = dims,
+                                  .note = {.read = ended}};
+}
+
+void recovery_resume(struct recovery *recovery, const struct reader_recovery *stored)
+{
+    if (stored->backend[0] == '\0') {
+        return;
+    }
+    recovery->state = RECOVERY_FAILED;
+    memcpy(recovery->backend, stored->backend, sizeof recovery->backend);
+    error_set(&recovery->err, -EINTR, "the broker was stopped in the middle");
+    set_held(recovery, true);
+    log_end(recovery);
+}
+
+int recovery_start(struct recovery *recovery, struct backend *backend, const char *after_id,
+                   struct error *err)
+{
+    if (recovery->state == RECOVERY_RUNNING) {
+        return error_set(err, -EBUSY, "a recovery from backend %s runs already", recovery->backend);
+    }
+    struct lane_recover *job = malloc(sizeof *job);
+    if (job == NULL) {
+        return error_set(err, -ENOMEM, "out of memory for a recovery");
+    }
+    lane_recover_init(job, after_id, recovery->journal, &recovery->importer, done);
+    snprintf(recovery->backend, sizeof recovery->backend, "%s", backend->name);
+    recovery->state = RECOVERY_RUNNING;
+    recovery->job = job;
+    recovery->err.text[0] = '\0';
+    memset(recovery->refusals, 0, sizeof recovery->refusals);
+    set_held(recovery, true);
+    lane_run(backend->lane, &job->job);
+    return 0;
+}
+
+bool recovery_abandon(struct recovery *recovery)
+{
+    if (recovery->state != RECOVERY_FAILED) {
+        return false;
+    }
+    recovery->state = RECOVERY_NONE;
+    release(recovery);
+    return true;
+}
+
+struct recover_progress recovery_progress(struct recovery *recovery)
+{
+    return recovery->job != NULL ? lane_recover_progress(recovery->job) : recovery->last;
+}
