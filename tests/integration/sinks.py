@@ -118,7 +118,7 @@ def mirror_lines(path):
     found = sorted(path.parent.glob(path.name + "*"), key=lambda p: p.stat().st_mtime_ns)
     lines = []
     for one in found:
-        lines += [json.loads(line) for line in one.read_text().splitlines()]
+        lines += [json.loads(line) for line in one.read_text("utf-8").split("\n") if line]
     return lines
 
 
