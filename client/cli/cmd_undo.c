@@ -114,14 +114,19 @@ static int preview(struct cli *cli, const char *params, bool all, struct restore
     return exit_code;
 }
 
-/* Asks on a terminal. False: no. */
-static bool asked(struct cli *cli, int64_t count)
+bool cli_asked(struct cli *cli)
 {
     char answer[16];
 
-    fprintf(cli->err, "Bring %s back? [y/N] ", count == 1 ? "it" : "them");
+    fputs(" [y/N] ", cli->err);
     fflush(cli->err);
-    return fgets(answer, sizeof answer, cli->in) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
+    if (fgets(answer, sizeof answer, cli->in) != NULL && (answer[0] == 'y' || answer[0] == 'Y')) {
+        return true;
+    }
+    if (!cli->quiet) {
+        fputs("nothing was done\n", cli->err);
+    }
+    return false;
 }
 
 static int may_go_on(struct cli *cli, const struct args *args, const struct restored *sum,
@@ -138,10 +143,8 @@ static int may_go_on(struct cli *cli, const struct args *args, const struct rest
     if (!isatty(fileno(cli->in))) {
         return cli_usage(cli, "nothing was done: nobody can be asked here; say --yes to do it");
     }
-    *ret_goes_on = asked(cli, sum->restored);
-    if (!*ret_goes_on && !cli->quiet) {
-        fprintf(cli->err, "nothing was done\n");
-    }
+    fprintf(cli->err, "Bring %s back?", sum->restored == 1 ? "it" : "them");
+    *ret_goes_on = cli_asked(cli);
     return EXIT_OK;
 }
 

@@ -159,6 +159,24 @@ def test_restore_tells_what_was_not_there(command):
     command.fails(EX_USAGE, "restore", "a", "--version", "x")
 
 
+# ---- purge ----
+
+
+def test_purge_asks_and_needs_the_config(make_broker):
+    command = Command(make_broker())
+    command.ok("put", "--id", "tea", "one")
+    assert "allow_purge" in command.fails(77, "purge", "tea", "--yes").stderr
+    command.broker.stop()
+    command.broker.configure("[broker]\nallow_purge = yes\n")
+    command.broker.start()
+    assert "nothing was done" in command.fails(EX_USAGE, "purge", "tea").stderr
+    told, code = on_terminal(command, b"n\n", "purge", "tea")
+    assert code == 0 and "for good?" in told and contents(command) == {"tea": "one"}
+    assert "1 purged" in command.ok("purge", "tea", "--yes", "--reason", "a secret")
+    assert command.json("get", "tea")["content"] == ""
+    command.fails(ABSENT, "purge", "never", "--yes")
+
+
 # ---- diff ----
 
 
