@@ -159,13 +159,12 @@ static int take_place(struct export *export, const char *line)
 static int find_place(struct export *export)
 {
     struct line_reader lines;
-    enum line_status status;
     long whole = 0;
     int exit_code = EXIT_OK;
 
     lines_init(&lines, export->out);
     lines.max = SIZE_MAX;
-    while (exit_code == EXIT_OK && (status = lines_next(&lines)) == LINE_GOOD) {
+    while (exit_code == EXIT_OK && lines_next(&lines) == LINE_GOOD) {
         long at = ftell(export->out);
         if (at < 1 || fseek(export->out, at - 1, SEEK_SET) != 0 ||
             getc(export->out) != '\n') { /* half a line */
