@@ -8,9 +8,10 @@
  *  - the server refuses a request because a text is longer than the context. It doesn't say which,
  *    so these texts go one by one, and the one that is refused alone is cut by a quarter, until it
  *    fits or TEXT_BYTES_MIN is reached;
- *  - it takes too long, or the connection breaks. That is the backend's trouble. But should one
- * text be what keeps it busy, it would be so for ever: so the next requests have half as many
- * texts, and a text that does it alone, twice, with a good probe between, is to blame itself;
+ *  - it takes too long, or the connection breaks. One text may be what keeps it busy, so these
+ *    texts go one by one too, and later requests have half as many. No answer to a text alone is
+ * the backend's trouble; but when it happens to that text again, with the server well in between,
+ * it is the text's own, for else no other would ever get its turn;
  *  - it has no /api/embed: the older /api/embeddings is taken, a text at a time, until the next
  *    probe;
  *  - whatever else is the backend's trouble ends the call: what is left shares the outcome.
@@ -135,37 +136,30 @@ static void settle(struct call *c, const struct request *request, struct memferr
     }
 }
 
-/* FNV-1a: enough to know a text again. */
-static uint64_t hash_of(struct memferry_string text)
+/* A text that got no answer alone, though the server was reached. */
+static void judge_silence(struct call *c, const struct request *request,
+                          struct memferry_outcome outcome)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-    for (size_t i = 0; i < text.size; i++) {
-        hash = (hash ^ (unsigned char)text.data[i]) * UINT64_C(0x100000001b3);
+    if (ollama_suspect_text(&c->ollama->suspect, c->texts[request->which[0]].text)) {
+        outcome = outcome_retry(MEMFERRY_BLAME_RECORD, -1,
+                                "this text got no answer again, with the server well in between; "
+                                "if it is only slow, raise timeout (%.200s)",
+                                outcome.reason.text);
     }
-    return hash;
+    settle(c, request, outcome);
 }
 
-/* No reply, though the server was reached: see the head of this file. */
-static struct memferry_outcome judge_silence(struct call *c, const struct request *request,
-                                             struct memferry_outcome outcome)
+static void judge_failure(struct call *c, const struct request *request, enum http_failure failure,
+                          struct memferry_outcome outcome)
 {
-    struct ollama_suspect *suspect = &c->ollama->suspect;
-
-    if (request->count > 1) {
+    if ((failure != HTTP_TIMED_OUT && failure != HTTP_BROKEN) || c->ollama->probing) {
+        settle(c, request, outcome);
+    } else if (request->count > 1) {
+        c->alone_end = request->end;
         c->ollama->request_max = request->count / 2;
-        return outcome;
+    } else {
+        judge_silence(c, request, outcome);
     }
-    uint64_t hash = hash_of(c->texts[request->which[0]].text);
-    bool again = suspect->known && suspect->hash == hash && suspect->well_since;
-    *suspect = (struct ollama_suspect){.hash = hash, .known = true};
-    if (!again) {
-        return outcome;
-    }
-    return outcome_retry(MEMFERRY_BLAME_RECORD, -1,
-                         "this text got no answer again, with the server well in between; if it is "
-                         "only slow, raise timeout (%.200s)",
-                         outcome.reason.text);
 }
 
 /* The text that the request had alone is longer than the context. */
@@ -186,7 +180,9 @@ static void take_vectors(struct call *c, const struct request *request,
     struct ollama *ollama = c->ollama;
 
     ollama_read_vectors(ollama, http, request->which, request->count, c->vectors, c->outcomes);
-    ollama->suspect.well_since = true;
+    for (size_t i = 0; i < request->count; i++) {
+        ollama_suspect_answered(&ollama->suspect, c->texts[request->which[i]].text);
+    }
     if (request->count == ollama->request_max && ollama->request_max < ollama->batch) {
         ollama->request_max++;
     }
@@ -209,18 +205,14 @@ static void judge(struct call *c, const struct request *request, const struct ht
         }
         return;
     case OLLAMA_NO_SUCH_API:
-        if (!c->ollama->old_api) {
-            c->ollama->old_api = true;
-            return;
+        if (c->ollama->old_api) {
+            settle(c, request, outcome);
         }
-        break;
+        c->ollama->old_api = true;
+        return;
     case OLLAMA_FAILED:
-        if (http->failure == HTTP_TIMED_OUT || http->failure == HTTP_BROKEN) {
-            outcome = judge_silence(c, request, outcome);
-        }
-        break;
+        judge_failure(c, request, http->failure, outcome);
     }
-    settle(c, request, outcome);
 }
 
 /* Sends the open texts from `first` on that fit into one request. */

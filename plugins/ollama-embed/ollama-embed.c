@@ -199,7 +199,6 @@ static int ollama_init(struct ollama *ollama, struct memferry_reason *why)
     int r = read_model(ollama, why);
 
     ollama->batch = (size_t)ollama->host->option_int(ollama->host, "batch");
-    ollama->request_max = ollama->batch;
     r = r < 0 ? r : make_client(ollama, why);
     r = r < 0 ? r : read_token(ollama, why);
     if (r < 0) {
@@ -210,7 +209,11 @@ static int ollama_init(struct ollama *ollama, struct memferry_reason *why)
     ollama->headers[0] = "Content-Type: application/json";
     ollama->headers[1] = "Accept: application/json";
     ollama->headers[2] = ollama->authorization;
-    return ollama->vector == NULL ? -ENOMEM : make_urls(ollama);
+    r = ollama->vector == NULL ? -ENOMEM : make_urls(ollama);
+    r = r < 0 ? r : ollama_suspect_init(&ollama->suspect, ollama->host);
+    /* With a suspect about, one by one at first. */
+    ollama->request_max = ollama->suspect.known ? 1 : ollama->batch;
+    return r;
 }
 
 static void ollama_close(void *self)
@@ -220,6 +223,7 @@ static void ollama_close(void *self)
     http_client_free(ollama->http);
     json_writer_deinit(&ollama->writer);
     ollama_text_deinit(&ollama->text);
+    ollama_suspect_deinit(&ollama->suspect);
     if (ollama->authorization != NULL) {
         explicit_bzero(ollama->authorization, strlen(ollama->authorization));
     }

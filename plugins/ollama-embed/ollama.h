@@ -6,6 +6,7 @@
  *   embed.c          texts to vectors
  *   text.c           a text as it is sent: prefix, over-long words broken, cut to the context
  *   reply.c          the server's JSON, and what its errors mean
+ *   suspect.c        a text that may be why there is no answer
  */
 #ifndef MEMFERRY_PLUGINS_OLLAMA_H
 #define MEMFERRY_PLUGINS_OLLAMA_H
@@ -31,6 +32,7 @@ struct ollama_suspect {
     uint64_t hash;
     bool known;
     bool well_since; /* the server has answered since, to a probe or with vectors */
+    char *path;      /* of the file that keeps the hash */
 };
 
 struct ollama {
@@ -51,6 +53,7 @@ struct ollama {
     bool old_api;       /* there is no /api/embed, only /api/embeddings */
     size_t text_max;    /* bytes of a text, without its prefix */
     size_t request_max; /* texts to a request: fewer after it took too long */
+    bool probing;       /* what is embedded now is nobody's text */
     struct ollama_suspect suspect;
 
     struct json_writer writer; /* the request's body, kept */
@@ -89,8 +92,16 @@ enum ollama_answer ollama_judge(const struct ollama *ollama, const struct http_r
 /* The vectors of a GOOD reply: fills vectors and outcomes of the texts which[0 … n). */
 void ollama_read_vectors(struct ollama *ollama, const struct http_reply *http, const size_t *which,
                          size_t n, float *vectors, struct memferry_outcome *outcomes);
-/* The model's context in tokens as /api/show tells it; 0: it doesn't. */
-uint64_t ollama_read_context(const struct http_reply *http);
+
+/* ---- suspect.c ---- */
+
+/* -ENOMEM. */
+int ollama_suspect_init(struct ollama_suspect *suspect, const struct memferry_host *host);
+void ollama_suspect_deinit(struct ollama_suspect *suspect);
+/* A text got no answer alone. True: again, with the server well in between. */
+bool ollama_suspect_text(struct ollama_suspect *suspect, struct memferry_string text);
+/* A text got its vector. */
+void ollama_suspect_answered(struct ollama_suspect *suspect, struct memferry_string text);
 
 /* ---- the calls of the table ---- */
 

@@ -9,9 +9,14 @@
  */
 #include "plugins/ollama-embed/ollama.h"
 
+#include "plugins/common/json_reader.h"
+
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { PARAMETERS_BYTES = 4096 };
 
 static int write_question(struct ollama *ollama)
 {
@@ -27,11 +32,69 @@ static int write_question(struct ollama *ollama)
     return json_writer_status(w);
 }
 
+/* The number of the line "num_ctx N" in a model's parameters; 0: there is none. */
+static uint64_t context_of_parameters(const char *text)
+{
+    for (const char *line = text; line != NULL; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (strncmp(line, "num_ctx", 7) == 0 && isspace((unsigned char)line[7])) {
+            return strtoull(line + 7, NULL, 10);
+        }
+    }
+    return 0;
+}
+
+/* The member "ARCHITECTURE.context_length". */
+static uint64_t context_of_info(struct json_reader *r)
+{
+    static const char suffix[] = ".context_length";
+    double found = 0;
+    struct json_key key;
+
+    json_enter_object(r);
+    while (json_next_key(r, &key)) {
+        size_t tail = sizeof suffix - 1;
+        if (key.size > tail && memcmp(key.data + key.size - tail, suffix, tail) == 0 &&
+            json_peek(r) == JSON_KIND_NUMBER) {
+            json_read_number(r, &found);
+        } else {
+            json_skip(r);
+        }
+    }
+    return found >= 1 && found < 1e9 ? (uint64_t)found : 0;
+}
+
+/* The model's context in tokens as /api/show tells it; 0: it doesn't. */
+static uint64_t read_context(const struct http_reply *http)
+{
+    uint64_t trained = 0, configured = 0;
+    char parameters[PARAMETERS_BYTES];
+    struct json_reader r;
+    struct json_key key;
+
+    json_reader_init(&r, http->body, http->body_size);
+    json_enter_object(&r);
+    while (json_next_key(&r, &key)) {
+        if (json_key_is(&key, "model_info") && json_peek(&r) == JSON_KIND_OBJECT) {
+            trained = context_of_info(&r);
+        } else if (json_key_is(&key, "parameters") && json_peek(&r) == JSON_KIND_STRING) {
+            json_read_string(&r, parameters, sizeof parameters);
+            configured = context_of_parameters(parameters);
+        } else {
+            json_skip(&r);
+        }
+    }
+    if (!json_reader_end(&r)) {
+        return 0;
+    }
+    return configured != 0 && (trained == 0 || configured < trained) ? configured : trained;
+}
+
 /* Fills text_max, unless the option `context` has. */
 static void learn_context(struct ollama *ollama, const struct http_reply *http)
 {
     if (ollama->host->option_int(ollama->host, "context") == 0) {
-        uint64_t tokens = ollama_read_context(http);
+        uint64_t tokens = read_context(http);
         ollama->text_max = ollama_context_bytes(tokens != 0 ? tokens : OLLAMA_CONTEXT_DEFAULT);
     }
 }
@@ -66,21 +129,19 @@ static int embed_a_word(struct ollama *ollama, struct memferry_reason *why)
     struct memferry_text text = {.text = {"memory", strlen("memory")}};
     struct memferry_outcome outcome;
     float *vector = calloc(ollama->host->dims, sizeof *vector);
-    /* A text that is under suspicion stays so. */
-    struct ollama_suspect suspect = ollama->suspect;
 
     if (vector == NULL) {
         *why = (struct memferry_reason){.text = "out of memory"};
         return -ENOMEM;
     }
+    ollama->probing = true;
     ollama_embed(ollama, &text, 1, vector, &outcome);
-    ollama->suspect = suspect;
+    ollama->probing = false;
     free(vector);
     if (outcome.verdict != MEMFERRY_DONE) {
         *why = outcome.reason;
         return -EIO;
     }
-    ollama->suspect.well_since = true;
     return 0;
 }
 

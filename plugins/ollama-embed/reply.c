@@ -17,14 +17,12 @@
 
 #include "plugins/common/json_reader.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-enum { ERROR_BYTES = 240, PARAMETERS_BYTES = 4096 };
+enum { ERROR_BYTES = 240 };
 
 /* ---- errors ---- */
 
@@ -273,63 +271,4 @@ void ollama_read_vectors(struct ollama *ollama, const struct http_reply *http, c
     for (size_t i = 0; i < n; i++) {
         outcomes[which[i]] = outcome;
     }
-}
-
-/* ---- the model ---- */
-
-/* The number of the line "num_ctx N" in a model's parameters; 0: there is none. */
-static uint64_t context_of_parameters(const char *text)
-{
-    for (const char *line = text; line != NULL; line = strchr(line, '\n')) {
-        line += *line == '\n';
-        if (strncmp(line, "num_ctx", 7) == 0 && isspace((unsigned char)line[7])) {
-            return strtoull(line + 7, NULL, 10);
-        }
-    }
-    return 0;
-}
-
-/* The member "ARCHITECTURE.context_length". */
-static uint64_t context_of_info(struct json_reader *r)
-{
-    static const char suffix[] = ".context_length";
-    double found = 0;
-    struct json_key key;
-
-    json_enter_object(r);
-    while (json_next_key(r, &key)) {
-        size_t tail = sizeof suffix - 1;
-        if (key.size > tail && memcmp(key.data + key.size - tail, suffix, tail) == 0 &&
-            json_peek(r) == JSON_KIND_NUMBER) {
-            json_read_number(r, &found);
-        } else {
-            json_skip(r);
-        }
-    }
-    return found >= 1 && found < 1e9 ? (uint64_t)found : 0;
-}
-
-uint64_t ollama_read_context(const struct http_reply *http)
-{
-    uint64_t trained = 0, configured = 0;
-    char parameters[PARAMETERS_BYTES];
-    struct json_reader r;
-    struct json_key key;
-
-    json_reader_init(&r, http->body, http->body_size);
-    json_enter_object(&r);
-    while (json_next_key(&r, &key)) {
-        if (json_key_is(&key, "model_info") && json_peek(&r) == JSON_KIND_OBJECT) {
-            trained = context_of_info(&r);
-        } else if (json_key_is(&key, "parameters") && json_peek(&r) == JSON_KIND_STRING) {
-            json_read_string(&r, parameters, sizeof parameters);
-            configured = context_of_parameters(parameters);
-        } else {
-            json_skip(&r);
-        }
-    }
-    if (!json_reader_end(&r)) {
-        return 0;
-    }
-    return configured != 0 && (trained == 0 || configured < trained) ? configured : trained;
 }

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 extern const struct memferry_plugin memferry_plugin;
 
@@ -703,22 +704,37 @@ static size_t texts_of(struct fixture *f, size_t i)
     return count;
 }
 
-static void test_after_a_timeout_requests_are_smaller_and_grow_again(void **state)
+static void test_after_a_timeout_texts_go_alone_and_requests_are_smaller_for_a_while(void **state)
 {
+    static const size_t expected[] = {8, 1, 1, 1, 1, 1, 1, 1, 1, 4, 5, 6};
     struct fixture *f = *state;
 
     fake_host_set(&f->host, "timeout", "200ms");
     fault_server_push(f->server, (struct fault_answer){.kind = FAULT_DRIP, .body = "{\"emb\":1}"});
-    assert_backend(embed(f, 8), "127.0.0.1");
-    assert_int_equal(fault_server_request_count(f->server), 1);
+    for (size_t i = 0; i < 8; i++) {
+        push_vectors(f, 1, DIMS);
+    }
     for (size_t n = 4; n <= 6; n++) {
         push_vectors(f, n, DIMS);
     }
+    embed(f, 8);
+    assert_done(f, 8);
     embed(f, 15);
     assert_done(f, 15);
-    for (size_t i = 0; i < 4; i++) {
-        assert_int_equal(texts_of(f, i), i == 0 ? 8 : 3 + i);
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+        assert_int_equal(texts_of(f, i), expected[i]);
     }
+}
+
+static void test_a_server_that_hangs_is_tried_with_one_text_more_and_then_left_alone(void **state)
+{
+    struct fixture *f = *state;
+
+    fake_host_set(&f->host, "timeout", "200ms");
+    fault_server_push(f->server, (struct fault_answer){.kind = FAULT_HANG});
+    assert_backend(embed(f, 8), "127.0.0.1");
+    assert_backend(f->outcomes[7], "127.0.0.1");
+    assert_int_equal(fault_server_request_count(f->server), 2);
 }
 
 static void fail_silently(struct fixture *f)
@@ -762,6 +778,31 @@ static void test_a_text_that_silences_a_well_server_again_is_to_blame_itself(voi
     set_text(f, 0, "another");
     fail_silently(f);
     assert_outcome(f->outcomes[0], MEMFERRY_RETRY, MEMFERRY_BLAME_RECORD, "no answer again");
+}
+
+static void test_a_suspect_is_known_to_the_next_instance_until_it_has_its_vector(void **state)
+{
+    struct fixture *f = *state;
+    char dir[] = "/tmp/mf-ollama-XXXXXX", file[64];
+
+    f->host.host.state_dir = mkdtemp(dir);
+    assert_non_null(f->host.host.state_dir);
+    snprintf(file, sizeof file, "%s/suspect", dir);
+    fail_silently(f);
+    close_instance(f);
+    probe_well(f);
+    fail_silently(f);
+    assert_outcome(f->outcomes[0], MEMFERRY_RETRY, MEMFERRY_BLAME_RECORD, "no answer again");
+    close_instance(f);
+    fault_server_clear(f->server);
+    for (size_t n = 1; n <= 3; n++) { /* carefully at first */
+        push_vectors(f, n, DIMS);
+    }
+    assert_int_equal(access(file, F_OK), 0);
+    embed(f, 6);
+    assert_done(f, 6);
+    assert_int_equal(access(file, F_OK), -1);
+    assert_int_equal(rmdir(dir), 0);
 }
 
 static void *cancel_at_the_first_request(void *arg)
@@ -873,8 +914,10 @@ int main(void)
         TEST(test_a_server_with_neither_api_is_no_ollama),
         TEST(test_a_broken_connection_gives_no_vector),
         TEST(test_what_is_left_when_the_backend_fails_is_not_sent),
-        TEST(test_after_a_timeout_requests_are_smaller_and_grow_again),
+        TEST(test_after_a_timeout_texts_go_alone_and_requests_are_smaller_for_a_while),
+        TEST(test_a_server_that_hangs_is_tried_with_one_text_more_and_then_left_alone),
         TEST(test_a_text_that_silences_a_well_server_again_is_to_blame_itself),
+        TEST(test_a_suspect_is_known_to_the_next_instance_until_it_has_its_vector),
         TEST(test_cancelling_ends_a_call_that_hangs),
         TEST(test_probe_embeds_a_word_and_is_content),
         TEST(test_probe_does_without_a_path_that_a_proxy_hides),
