@@ -25,7 +25,7 @@ static void close_handle_cb(uv_handle_t *handle, void *arg)
 static bool is_quiet(const struct broker *broker)
 {
     return broker->peers_closed && broker->backends_stopped && broker->writes.in_flight == 0 &&
-           broker->queries.in_flight == 0;
+           broker->queries.in_flight == 0 && backups_are_quiet(&broker->backups);
 }
 
 /* Nothing uses the threads any more: ends them, the lowest layer last, and lets the loop run out.
@@ -69,6 +69,7 @@ static void broker_stop(struct broker *broker, int exit_code)
     subscribers_stop(&broker->subscribers);
     pruner_stop(&broker->pruner);
     sessions_stop(&broker->sessions);
+    backups_stop(&broker->backups);
     peers_close(&broker->peers);
     backends_stop(&broker->backends);
 }
@@ -276,6 +277,7 @@ static struct broker *broker_new(const struct options *options, struct log *log)
                                          .alerts = &broker->alerts,
                                          .subscribers = &broker->subscribers,
                                          .sessions = &broker->sessions,
+                                         .backups = &broker->backups,
                                          .stats = &broker->stats,
                                          .log = log,
                                          .mailbox = &broker->mailbox};

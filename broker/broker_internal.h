@@ -5,6 +5,7 @@
 #include "broker/alerts.h"
 #include "broker/applier.h"
 #include "broker/backends.h"
+#include "broker/backup.h"
 #include "broker/broker.h"
 #include "broker/journal.h"
 #include "broker/listener.h"
@@ -37,6 +38,7 @@ struct broker {
     struct subscribers subscribers;
     struct journal_recovery recovered;
     struct queries queries;
+    struct backups backups;
     struct backends backends;
     struct waits waits;
     struct recovery recovery;

@@ -10,6 +10,7 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -95,6 +96,18 @@ static int open_journal(struct broker *broker, struct error *err)
     return r;
 }
 
+/* Beside the text of a start that failed, which says how to go on. */
+static void tell_newest_backup(struct broker *broker)
+{
+    char *newest = backup_newest(broker->places.state_dir);
+
+    if (newest != NULL) {
+        log_write(broker->log, LOG_LEVEL_WARNING, "newest-backup",
+                  "the newest backup known here is %s", newest);
+    }
+    free(newest);
+}
+
 static int open_store(struct broker *broker, struct error *err)
 {
     const struct store_options options = {.path = broker->places.store_file,
@@ -102,7 +115,13 @@ static int open_store(struct broker *broker, struct error *err)
                                           .dims = broker->config->dims};
     int r = store_open(&broker->store, &options, err);
 
-    return r != 0 ? r : replay_journal(broker->store, broker->journal, broker->log, err);
+    if (r == 0) {
+        r = replay_journal(broker->store, broker->journal, broker->log, err);
+    }
+    if (r != 0) {
+        tell_newest_backup(broker);
+    }
+    return r;
 }
 
 /* Signals are the loop's: no other thread's call is interrupted by one, because threads start with
@@ -144,6 +163,8 @@ static int start_threads(struct broker *broker, struct error *err)
                           err);
     }
     subscribers_init(&broker->subscribers, &broker->queries, applied_seq, broker->log);
+    backups_init(&broker->backups, &broker->mailbox, broker->places.store_file,
+                 broker->places.state_dir);
     broker->writes.journal = broker->journal;
     broker->writes.applier = broker->applier;
     broker->writes.committed_seq = broker->writes.applied_seq = applied_seq;

@@ -6,9 +6,11 @@
 #include "broker/journal.h"
 #include "broker/places.h"
 #include "broker/store.h"
+#include "broker/store_copy.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 
 /* ---- config ---- */
@@ -84,6 +86,8 @@ static bool report_journal(const char *dir, uint64_t *ret_last_seq, int *ret_out
     *ret_last_seq = found.last_seq;
     if (found.last_seq == 0) {
         puts("  empty");
+    } else if (count.events == 0) {
+        printf("  no events yet, it goes on behind %" PRIu64 "\n", found.last_seq);
     } else {
         printf("  %" PRIu64 " events, %" PRIu64 " to %" PRIu64 "\n", count.events, found.first_seq,
                found.last_seq);
@@ -134,6 +138,36 @@ static int check_places(const struct places *places)
     return good ? EX_OK : EX_DATAERR;
 }
 
+static bool is_file(const char *path)
+{
+    struct stat status;
+
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+static int check_backup(const char *file)
+{
+    struct store_contents contents;
+    uint64_t memories, events, applied_seq;
+    struct error err;
+    int r = store_verify(file, &memories, &events, &applied_seq, &err);
+
+    printf("backup %s\n", file);
+    if (r == 0) {
+        r = store_contents_read(file, &contents, &err);
+    }
+    if (r != 0) {
+        fprintf(stderr, "%s\n", err.text);
+        puts("NOT WELL: see above");
+        return EX_DATAERR;
+    }
+    printf("  %" PRIu64 " memories (%" PRIu64 " of them deleted), %" PRIu64
+           " events, up to %" PRIu64 ", of journal %s\n",
+           memories, contents.deleted, events, applied_seq, contents.origin);
+    puts("all is well");
+    return EX_OK;
+}
+
 int check_journal(const struct options *options)
 {
     struct options places_options = *options;
@@ -142,8 +176,11 @@ int check_journal(const struct options *options)
     struct error err;
     int exit_code = EX_CONFIG;
 
-    if (options->check_dir != NULL) {
-        places_options.state_dir = options->check_dir;
+    if (options->check_path != NULL && is_file(options->check_path)) {
+        return check_backup(options->check_path);
+    }
+    if (options->check_path != NULL) {
+        places_options.state_dir = options->check_path;
     }
     int r = config_load(&config, options->config, &err);
     if (r == 0) {

@@ -7,6 +7,7 @@
 
 /* Exit codes of sysexits.h: 0 when all is well. */
 int check_config(const struct options *options, struct log *log);
+/* Of a state directory, or of a backup. */
 int check_journal(const struct options *options);
 
 #endif

@@ -6,6 +6,7 @@
  */
 #include "broker/journal.h"
 #include "broker/journal_internal.h"
+#include "broker/util/way_on.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -66,7 +67,7 @@ static struct journal *journal_new(const struct journal_options *options, struct
     return journal;
 }
 
-static int open_steps(struct journal *journal, struct error *err)
+static int open_steps(struct journal *journal, const struct journal_base *base, struct error *err)
 {
     int r = journal_dir_open(journal->dir, &journal->dir_fd, err);
 
@@ -74,7 +75,7 @@ static int open_steps(struct journal *journal, struct error *err)
         r = journal_lock_take(journal->dir_fd, journal->dir, &journal->lock_fd, err);
     }
     if (r == 0) {
-        r = journal_recover(journal, err);
+        r = journal_recover(journal, base, err);
     }
     return r;
 }
@@ -94,7 +95,7 @@ int journal_open_on(struct journal **ret, const struct journal_options *options,
     if (journal == NULL) {
         return error_set_errno(err, -ENOMEM, "cannot open the journal in %s", options->dir);
     }
-    r = open_steps(journal, err);
+    r = open_steps(journal, options->base, err);
     if (r != 0) {
         journal_close(journal);
         return r;
@@ -169,7 +170,7 @@ static int go_on_behind(struct journal *journal, uint64_t seq, struct error *err
     if (journal->found.last_seq == 0) {
         return error_set(err, JOURNAL_E_GAP,
                          "the journal in %s is empty, but the store has events up to %" PRIu64
-                         "; bring the journal back, or run `memferry recover`",
+                         "; put the journal back, or " WAY_ON,
                          journal->dir, seq);
     }
     log_write(journal->log, LOG_LEVEL_WARNING, "journal-behind",
@@ -191,8 +192,7 @@ int journal_replay(struct journal *journal, uint64_t after_seq, journal_visit_fn
     if (after_seq + 1 < journal->found.first_seq) {
         return error_set(err, JOURNAL_E_GAP,
                          "the journal in %s begins with event %" PRIu64
-                         ", but the store ends with %" PRIu64
-                         ": bring back the newest backup, or run `memferry recover`",
+                         ", but the store ends with %" PRIu64 ": put the store back, or " WAY_ON,
                          journal->dir, journal->found.first_seq, after_seq);
     }
     if (after_seq > journal->found.last_seq) {

@@ -66,12 +66,20 @@ struct journal_observer {
     void (*committed)(struct journal_observer *, struct journal_list *done);
 };
 
+/* What a new journal goes on from, when it is not the first of its events. */
+struct journal_base {
+    const char *origin; /* a UUID as text */
+    uint64_t seq;       /* of the last event that is elsewhere */
+    int64_t stamp_us;   /* of the clock */
+};
+
 struct journal_options {
     const char *dir;         /* made (0700) if missing */
     uint64_t segment_bytes;  /* 0: 16 MiB */
     unsigned gather_us;      /* 0: 40. How long a group may wait for peers that were just active */
     bool keep_segments;      /* never reuse: the journal then holds everything, for rebuild tests */
     unsigned spare_segments; /* 0: 2. Zeroed segments that the helper thread keeps ready */
+    const struct journal_base *base; /* NULL: a new journal begins with event 1 and a new origin */
 };
 
 struct journal_stats {
@@ -88,7 +96,7 @@ struct journal_recovery {
     uint32_t damaged_groups;      /* pieces set aside by this start: damage is told of once, and
                                      later starts pass over it (journal_check tells it always) */
     char aside[256];              /* file of the first of them, in `dir`; "" without */
-    bool fresh;                   /* there was no journal: a new origin was made */
+    bool fresh;                   /* there was no journal: one was made */
 };
 
 struct journal;

@@ -92,7 +92,7 @@ int spare_make(struct journal *journal, struct segment_file **ret_file);
 
 /* ---- journal_recover.c ---- */
 
-/* Fills origin, pool, found and where the writer goes on. */
-int journal_recover(struct journal *journal, struct error *err);
+/* Fills origin, pool, found and where the writer goes on. base: see journal_options. */
+int journal_recover(struct journal *journal, const struct journal_base *base, struct error *err);
 
 #endif

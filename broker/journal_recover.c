@@ -112,17 +112,30 @@ static void fill_pool(struct journal_pool *pool, struct journal_files *files)
     *files = (struct journal_files){0};
 }
 
+static int set_base(struct journal *journal, const struct journal_base *base, struct error *err)
+{
+    if (base == NULL) {
+        uuid_generate_random(journal->origin);
+    } else if (uuid_parse(base->origin, journal->origin) < 0) {
+        return error_set(err, -EINVAL, "%.40s is no origin of a journal", base->origin);
+    }
+    journal->found.last_seq = base != NULL ? base->seq : 0;
+    journal->found.first_seq = journal->writer.next_seq = journal->found.last_seq + 1;
+    journal->writer.stamp_us = base != NULL ? base->stamp_us : 0;
+    journal->found.fresh = true;
+    return 0;
+}
+
 /* A new journal: its first segment is begun at once, so that the origin is on disk before anything
  * else carries it. */
-static int make_fresh(struct journal *journal, struct error *err)
+static int make_fresh(struct journal *journal, const struct journal_base *base, struct error *err)
 {
-    struct segment_file *file = segment_queue_pop(&journal->pool.blank);
-    int r = 0;
+    int r = set_base(journal, base, err);
 
-    uuid_generate_random(journal->origin);
-    journal->writer.next_seq = 1;
-    journal->found.fresh = true;
-    journal->found.first_seq = 1;
+    if (r < 0) {
+        return r;
+    }
+    struct segment_file *file = segment_queue_pop(&journal->pool.blank);
     if (file == NULL) {
         r = spare_make(journal, &file);
     }
@@ -140,7 +153,7 @@ static int make_fresh(struct journal *journal, struct error *err)
     return r == 0 ? 0 : error_set_errno(err, r, "cannot make a journal in %s", journal->dir);
 }
 
-int journal_recover(struct journal *journal, struct error *err)
+int journal_recover(struct journal *journal, const struct journal_base *base, struct error *err)
 {
     struct journal_files files;
     bool fresh;
@@ -159,7 +172,7 @@ int journal_recover(struct journal *journal, struct error *err)
     journal->writer.stamp_us = files.stamp_us;
     memcpy(journal->origin, files.origin, sizeof journal->origin);
     fill_pool(&journal->pool, &files);
-    r = fresh ? make_fresh(journal, err) : read_held(journal, &journal->pool.held, err);
+    r = fresh ? make_fresh(journal, base, err) : read_held(journal, &journal->pool.held, err);
     if (r == 0) {
         uuid_unparse_lower(journal->origin, journal->origin_text);
     }

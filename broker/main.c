@@ -1,6 +1,7 @@
 /* main.c - memferryd: reads the command line and does what it says. */
 #include "broker/broker.h"
 #include "broker/check.h"
+#include "broker/from_backup.h"
 #include "broker/options.h"
 #include "broker/util/log.h"
 
@@ -21,6 +22,9 @@ int main(int argc, char **argv)
     }
     if (options.action == OPTIONS_CHECK_JOURNAL) {
         return check_journal(&options);
+    }
+    if (options.action == OPTIONS_FROM_BACKUP) {
+        return from_backup(&options, &log);
     }
     return broker_run(&options, &log);
 }

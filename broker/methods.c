@@ -33,6 +33,7 @@ const struct method methods[] = {
     {"session.end", method_session_end},
     {"session.get", method_session_get},
     {"session.list", method_session_list},
+    {"store.backup", method_store_backup},
     {"stats", method_stats},
     {NULL, NULL},
 };

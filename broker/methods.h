@@ -31,6 +31,7 @@ struct services {
     struct waits *waits;
     struct recovery *recovery;
     struct sessions *sessions;
+    struct backups *backups;
     struct stats *stats;
     struct alerts *alerts;
     struct subscribers *subscribers;
@@ -55,7 +56,7 @@ extern const struct method methods[];
 void methods_dispatch(struct services *services, struct call *call,
                       const struct rpc_request *request);
 
-method_fn method_hello, method_stats;
+method_fn method_hello, method_stats, method_store_backup;
 method_fn method_memory_put, method_memory_delete;
 method_fn method_memory_get, method_memory_history, method_memory_list;
 method_fn method_memory_restore, method_memory_import, method_memory_purge;

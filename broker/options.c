@@ -19,14 +19,28 @@ static const char help[] =
     "  --plugin-dir DIR       default $MEMFERRY_PLUGIN_DIR, else where it was installed\n"
     "  --log-level LEVEL      error, warning, info (default) or debug\n"
     "  --check-config         read the config and load its plugins, say what is wrong, and exit\n"
-    "  --check-journal[=DIR]  verify journal and store of a broker that is not running, and exit\n"
+    "  --check-journal[=PATH] verify journal and store of a broker that is not running, or a "
+    "backup,\n"
+    "                         and exit\n"
+    "  --from-backup FILE     go on from a backup where journal or store are lost: make them from "
+    "it,\n"
+    "                         and exit\n"
     "  --version, --help\n"
     "\n"
     "It stays in the foreground and logs to stderr. SIGHUP reads the config again, SIGTERM ends "
     "it\n"
     "after what it has taken is safe. Exit codes are those of sysexits.h.\n";
 
-enum { SOCKET = 256, STATE_DIR, PLUGIN_DIR, LOG_LEVEL, CHECK_CONFIG, CHECK_JOURNAL, VERSION };
+enum {
+    SOCKET = 256,
+    STATE_DIR,
+    PLUGIN_DIR,
+    LOG_LEVEL,
+    CHECK_CONFIG,
+    CHECK_JOURNAL,
+    FROM_BACKUP,
+    VERSION
+};
 
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -36,6 +50,7 @@ static const struct option long_options[] = {
     {"log-level", required_argument, NULL, LOG_LEVEL},
     {"check-config", no_argument, NULL, CHECK_CONFIG},
     {"check-journal", optional_argument, NULL, CHECK_JOURNAL},
+    {"from-backup", required_argument, NULL, FROM_BACKUP},
     {"version", no_argument, NULL, VERSION},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
@@ -71,7 +86,11 @@ static int parse_one(int option, struct options *ret)
         return 0;
     case CHECK_JOURNAL:
         ret->action = OPTIONS_CHECK_JOURNAL;
-        ret->check_dir = optarg;
+        ret->check_path = optarg;
+        return 0;
+    case FROM_BACKUP:
+        ret->action = OPTIONS_FROM_BACKUP;
+        ret->file = optarg;
         return 0;
     case VERSION:
         puts("memferryd " MEMFERRY_VERSION);
@@ -97,8 +116,8 @@ int options_parse(int argc, char **argv, struct options *ret)
             return r;
         }
     }
-    if (optind < argc && ret->action == OPTIONS_CHECK_JOURNAL && ret->check_dir == NULL) {
-        ret->check_dir = argv[optind++]; /* --check-journal DIR, as people type it */
+    if (optind < argc && ret->action == OPTIONS_CHECK_JOURNAL && ret->check_path == NULL) {
+        ret->check_path = argv[optind++]; /* --check-journal PATH, as people type it */
     }
     return optind == argc ? 0 : usage_error(argv[optind], "is no option");
 }

@@ -8,13 +8,15 @@ enum options_action {
     OPTIONS_RUN = 0,
     OPTIONS_CHECK_CONFIG,
     OPTIONS_CHECK_JOURNAL,
+    OPTIONS_FROM_BACKUP,
     OPTIONS_EXIT /* help or version was printed */
 };
 
 struct options {
     enum options_action action;
     const char *config, *socket, *state_dir, *plugin_dir; /* NULL: by environment or default */
-    const char *check_dir;                                /* of --check-journal; NULL: state_dir */
+    const char *check_path; /* of --check-journal: a directory or a backup; NULL: state_dir */
+    const char *file;       /* of --from-backup */
     enum log_level log_level;
 };
 

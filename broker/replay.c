@@ -5,6 +5,7 @@
  * three times, as the applier does, because a reason of its own does not go away.
  */
 #include "broker/replay.h"
+#include "broker/util/way_on.h"
 
 #include <inttypes.h>
 
@@ -31,8 +32,7 @@ static int refuse_ahead(struct store *store, const struct journal_stats *stats, 
     return error_set(err, REPLAY_E_REFUSED,
                      "%s holds events up to %" PRIu64 ", but the journal beside it ends at %" PRIu64
                      ": the journal is older than the store, or was lost. Put the journal of this "
-                     "store back, or put the newest backup of both in place, or move both away and "
-                     "run `memferry recover`",
+                     "store back, or move both away and " WAY_ON "; this store is a backup too",
                      store_path(store), store_applied_seq(store), stats->committed_seq);
 }
 
@@ -43,18 +43,18 @@ static int refuse_missing(struct store *store, const struct journal_stats *stats
     }
     return error_set(err, REPLAY_E_REFUSED,
                      "%s is missing or empty, and the journal no longer holds the events before "
-                     "%" PRIu64 ": put the newest backup of the store in place, or run `memferry "
-                     "recover`",
+                     "%" PRIu64 ": put it back, or " WAY_ON,
                      store_path(store), stats->first_seq);
 }
 
 static int refuse_gap(struct store *store, const struct journal_stats *stats, struct error *err)
 {
-    return error_set(err, REPLAY_E_REFUSED,
-                     "%s holds events up to %" PRIu64 ", but the journal begins at %" PRIu64
-                     ": the store is older than the journal. Put the newest backup of the store in "
-                     "place, or run `memferry recover`",
-                     store_path(store), store_applied_seq(store), stats->first_seq);
+    return error_set(
+        err, REPLAY_E_REFUSED,
+        "%s holds events up to %" PRIu64 ", but the journal begins at %" PRIu64
+        ": the store is older than the journal. Put the store of this journal back, or "
+        "move this one away and " WAY_ON,
+        store_path(store), store_applied_seq(store), stats->first_seq);
 }
 
 static int check_fit(struct store *store, const struct journal_stats *stats, struct error *err)

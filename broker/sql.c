@@ -1,6 +1,8 @@
 /* sql.c - see sql.h. A binding can only fail by a mistake of ours, so it is asserted. */
 #include "broker/sql.h"
 
+#include "broker/util/way_on.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -68,9 +70,7 @@ int sql_failed(struct sql *sql, const char *verb, struct error *err)
                          sql->path, text);
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-        return error_set(err, -EIO,
-                         "%s is damaged (%s): keep the file, then put the newest backup in its "
-                         "place or run `memferry recover`",
+        return error_set(err, -EIO, "%s is damaged (%s): move it away, but keep it, and " WAY_ON,
                          sql->path, text);
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:

@@ -107,7 +107,9 @@ int store_outcome_of(int sql_outcome);
 /* store_schema.c: refuses a newer or foreign database, makes or migrates ours in one transaction.
  */
 int store_schema_migrate(struct sql *sql, bool *ret_is_new, struct error *err);
-/* Only refuses: for who reads. -ENOENT: no schema there yet. */
+/* Only refuses what is newer, another program's, or nothing at all. */
+int store_schema_refuse(struct sql *sql, struct error *err);
+/* The same, and what is older: for who reads. -ENOENT: no schema there yet. */
 int store_schema_check(struct sql *sql, struct error *err);
 
 #endif

@@ -8,6 +8,7 @@
  * Failure modes: see store.h. A half-opened store is closed again.
  */
 #include "broker/store_internal.h"
+#include "broker/util/way_on.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -20,6 +21,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* After a long read, such as a backup, the WAL is cut to this when it begins anew. */
+#define STORE_WAL_KEPT "PRAGMA journal_size_limit=67108864"
 /* Pages kept in memory. */
 #define STORE_CACHE "PRAGMA cache_size=-32768"
 
@@ -146,8 +149,7 @@ static int refuse_lone_wal(const char *path, struct error *err)
     }
     return error_set(err, STORE_E_LONE_WAL,
                      "%s is missing or empty, but %s beside it holds changes of it: put the "
-                     "database back, or move that file away too and put the newest backup in place "
-                     "or run `memferry recover`",
+                     "database back, or move that file away too and " WAY_ON,
                      path, wal);
 }
 
@@ -182,7 +184,7 @@ static int wal_written_cb(void *data, sqlite3 *db, const char *name, int pages)
 static int set_pragmas(struct store *store, struct error *err)
 {
     static const char *const pragmas[] = {"PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL",
-                                          "PRAGMA temp_store=MEMORY", STORE_CACHE};
+                                          "PRAGMA temp_store=MEMORY", STORE_CACHE, STORE_WAL_KEPT};
 
     for (size_t i = 0; i < sizeof pragmas / sizeof pragmas[0]; i++) {
         int r = sql_exec(&store->sql, pragmas[i], "open", err);
@@ -224,8 +226,7 @@ static int check_origin(struct store *store, struct error *err)
             r = error_set(err, STORE_E_ORIGIN,
                           "%s belongs to the journal %s, but the journal beside it is %s, so one "
                           "of the two was replaced or is missing: put the journal of this database "
-                          "back, or move both away and run `memferry recover`, or put the newest "
-                          "backup of both in place",
+                          "back, or move both away and " WAY_ON "; this database is a backup too",
                           store->sql.path, found == NULL ? "(none)" : found, store->origin);
         }
     }

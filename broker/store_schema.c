@@ -155,6 +155,17 @@ int store_schema_migrate(struct sql *sql, bool *ret_is_new, struct error *err)
     return r;
 }
 
+int store_schema_refuse(struct sql *sql, struct error *err)
+{
+    struct schema schema;
+
+    int r = read_schema(sql, &schema, err);
+    if (r == 0) {
+        r = refuse_others(sql, &schema, err);
+    }
+    return r == 0 && schema.tables == 0 ? error_set(err, -ENOENT, "%s is empty", sql->path) : r;
+}
+
 int store_schema_check(struct sql *sql, struct error *err)
 {
     struct schema schema;
@@ -164,7 +175,9 @@ int store_schema_check(struct sql *sql, struct error *err)
         r = refuse_others(sql, &schema, err);
     }
     if (r == 0 && schema.version < SCHEMA_VERSION) {
-        r = error_set(err, -ENOENT, "%s holds no store of this version yet: start memferryd once",
+        r = error_set(err, -ENOENT,
+                      "%s is of an older memferry: memferryd brings it up to date when it "
+                      "starts with it, and so does --from-backup",
                       sql->path);
     }
     return r;

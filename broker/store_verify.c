@@ -7,6 +7,7 @@
  */
 #include "broker/alert.h"
 #include "broker/store_apply.h"
+#include "broker/util/way_on.h"
 
 #include <errno.h>
 #include <math.h>
@@ -21,8 +22,7 @@ struct verify {
 static int damaged(struct verify *verify, const char *what, const struct event_text *id)
 {
     return error_set(verify->err, -EBADMSG,
-                     "%s is damaged: %s %.*s: keep the file, then put the newest backup in its "
-                     "place or run `memferry recover`",
+                     "%s is damaged: %s %.*s: move it away, but keep it, and " WAY_ON,
                      verify->sql.path, what, (int)id->size, id->data == NULL ? "" : id->data);
 }
 

@@ -56,6 +56,9 @@ static const struct option recover_options[] = {
     {"abandon", NULL, "give up a recovery that was stopped"},
     {NULL, NULL, NULL}};
 
+static const struct option backup_options[] = {{"force", NULL, "replace what has that name"},
+                                               {NULL, NULL, NULL}};
+
 static const struct option dead_options[] = {{"backend", "NAME", "only of this backend"},
                                              {"all", NULL, "every one (retry and drop)"},
                                              {NULL, NULL, NULL}};
@@ -201,6 +204,14 @@ const struct command commands[] = {
      .examples = "  memferry import memories.ndjson\n",
      .options = import_options,
      .run = command_import},
+    {.name = "backup",
+     .synopsis = "FILE [--force]",
+     .summary = "Copy everything, with its history, to one file, while the broker works",
+     .text = "FILE is there when it is whole and was read back; the broker writes it. memferryd\n"
+             "--check-journal FILE verifies it, memferryd --from-backup FILE goes on from it.\n",
+     .examples = "  memferry backup /media/stick/memferry-$(date +%F).db\n",
+     .options = backup_options,
+     .run = command_backup},
     {.name = "status",
      .synopsis = "",
      .summary = "Show how the broker and its backends are",

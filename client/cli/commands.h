@@ -22,6 +22,7 @@ int command_backends(struct cli *cli, const struct args *args);
 int command_flush(struct cli *cli, const struct args *args);
 int command_recover(struct cli *cli, const struct args *args);
 int command_verify(struct cli *cli, const struct args *args);
+int command_backup(struct cli *cli, const struct args *args);
 int command_alert(struct cli *cli, const struct args *args);
 int command_dead(struct cli *cli, const struct args *args);
 int command_call(struct cli *cli, const struct args *args);

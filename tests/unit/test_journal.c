@@ -44,6 +44,36 @@ static void test_a_new_journal_has_an_origin_that_stays(void **state)
     assert_string_equal(journal_origin(rig->journal), origin);
 }
 
+static void test_a_new_journal_may_go_on_behind_events_that_are_elsewhere(void **state)
+{
+    static const char origin[] = "11111111-2222-4333-8444-555555555555";
+    const struct journal_base base = {
+        .origin = origin, .seq = 700, .stamp_us = INT64_C(4000000000000000)};
+    struct rig *rig = *state;
+
+    rig->options.base = &base;
+    rig_start(rig);
+    assert_true(rig->found.fresh);
+    assert_int_equal(rig->found.last_seq, 700);
+    rig_close(rig);
+    rig->options.base = NULL; /* it is on disk, before any event is */
+    rig_start(rig);
+    assert_false(rig->found.fresh);
+    assert_string_equal(journal_origin(rig->journal), origin);
+    assert_int_equal(rig->found.first_seq, 701);
+    assert_int_equal(rig->found.last_seq, 700);
+    assert_int_equal(rig_put(rig, 1, 100), 0);
+    assert_int_equal(rig->acked[0].seq, 701);
+    assert_true(rig->acked[0].stamp_us > base.stamp_us);
+    rig_close(rig);
+    rig_expect(rig, 701, 701);
+    rig_close(rig);
+    rig->options.base = &base; /* one that is there stays as it is */
+    assert_int_equal(rig_open(rig), 0);
+    assert_false(rig->found.fresh);
+    assert_int_equal(rig->found.last_seq, 701);
+}
+
 static void test_what_was_acknowledged_is_replayed_as_it_was(void **state)
 {
     struct rig *rig = *state;
@@ -469,6 +499,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         journal_test(test_a_new_journal_has_an_origin_that_stays),
+        journal_test(test_a_new_journal_may_go_on_behind_events_that_are_elsewhere),
         journal_test(test_what_was_acknowledged_is_replayed_as_it_was),
         journal_test(test_seqs_and_stamps_go_on_after_a_restart),
         journal_test(test_every_start_begins_a_segment_of_a_new_generation),
