@@ -25,7 +25,8 @@ static void close_handle_cb(uv_handle_t *handle, void *arg)
 static bool is_quiet(const struct broker *broker)
 {
     return broker->peers_closed && broker->backends_stopped && broker->writes.in_flight == 0 &&
-           broker->queries.in_flight == 0 && backups_are_quiet(&broker->backups);
+           broker->queries.in_flight == 0 && broker->searches.queries.in_flight == 0 &&
+           backups_are_quiet(&broker->backups);
 }
 
 /* Nothing uses the threads any more: ends them, the lowest layer last, and lets the loop run out.
@@ -37,6 +38,7 @@ static void end_threads(struct broker *broker)
     own_events_stop(&broker->own_events);
     sessions_stop(&broker->sessions);
     queries_stop(&broker->queries);
+    searches_stop(&broker->searches);
     broker->applier = applier_stop(broker->applier);
     broker->store = store_close(broker->store);
     broker->journal = journal_close(broker->journal);
@@ -70,6 +72,7 @@ static void broker_stop(struct broker *broker, int exit_code)
     pruner_stop(&broker->pruner);
     sessions_stop(&broker->sessions);
     backups_stop(&broker->backups);
+    searches_hurry(&broker->searches);
     peers_close(&broker->peers);
     backends_stop(&broker->backends);
 }
@@ -111,6 +114,7 @@ static void writes_applied(struct writes_observer *observer, uint64_t applied_se
     struct broker *broker = container_of(observer, struct broker, writes_observer);
 
     queries_applied(&broker->queries, applied_seq);
+    searches_applied(&broker->searches, applied_seq);
     subscribers_wake(&broker->subscribers, applied_seq);
     backends_wake(&broker->backends, applied_seq);
 }
@@ -271,6 +275,7 @@ static struct broker *broker_new(const struct options *options, struct log *log)
     broker->services = (struct services){.peers = &broker->peers,
                                          .writes = &broker->writes,
                                          .queries = &broker->queries,
+                                         .searches = &broker->searches,
                                          .backends = &broker->backends,
                                          .waits = &broker->waits,
                                          .recovery = &broker->recovery,

@@ -14,6 +14,7 @@
 #include "broker/places.h"
 #include "broker/pruner.h"
 #include "broker/recovery.h"
+#include "broker/searches.h"
 #include "broker/store.h"
 
 #include <signal.h>
@@ -39,6 +40,7 @@ struct broker {
     struct journal_recovery recovered;
     struct queries queries;
     struct backups backups;
+    struct searches searches;
     struct backends backends;
     struct waits waits;
     struct recovery recovery;

@@ -159,8 +159,8 @@ static int start_threads(struct broker *broker, struct error *err)
         r = reader_open(&reader, broker->places.store_file, err);
     }
     if (r == 0) {
-        r = queries_start(&broker->queries, &broker->loop, &broker->mailbox, reader, applied_seq,
-                          err);
+        r = queries_start(&broker->queries, QUERIES_READ, &broker->loop, &broker->mailbox, reader,
+                          applied_seq, err);
     }
     subscribers_init(&broker->subscribers, &broker->queries, applied_seq, broker->log);
     backups_init(&broker->backups, &broker->mailbox, broker->places.store_file,
@@ -207,6 +207,20 @@ static int start_backends(struct broker *broker, struct error *err)
                : r;
 }
 
+/* When the applier runs already, but nothing can be applied before the loop turns. */
+static int start_searches(struct broker *broker, struct error *err)
+{
+    const struct searches_options options = {.store_path = broker->places.store_file,
+                                             .index_path = broker->places.index_file,
+                                             .vector_path = broker->places.vector_file,
+                                             .origin = journal_origin(broker->journal),
+                                             .dims = broker->config->dims,
+                                             .applied_seq = broker->writes.applied_seq};
+
+    return searches_start(&broker->searches, &broker->loop, &broker->mailbox, &broker->backends,
+                          &options, broker->log, err);
+}
+
 static int start_sessions(struct broker *broker, struct error *err)
 {
     (void)err;
@@ -249,10 +263,11 @@ static const struct {
     int (*run)(struct broker *, struct error *);
     int exit_code; /* of a start that fails here */
 } steps[] = {
-    {load_config, EX_CONFIG},  {find_places, EX_CONFIG},    {start_loop, EX_OSERR},
-    {open_journal, EX_IOERR},  {open_store, EX_IOERR},      {block_signals, EX_OSERR},
-    {start_threads, EX_OSERR}, {start_backends, EX_CONFIG}, {unblock_signals, EX_OSERR},
-    {start_turning, EX_OSERR}, {start_sessions, EX_OSERR},  {start_listening, EX_CANTCREAT},
+    {load_config, EX_CONFIG},        {find_places, EX_CONFIG},    {start_loop, EX_OSERR},
+    {open_journal, EX_IOERR},        {open_store, EX_IOERR},      {block_signals, EX_OSERR},
+    {start_threads, EX_OSERR},       {start_backends, EX_CONFIG}, {start_searches, EX_OSERR},
+    {unblock_signals, EX_OSERR},     {start_turning, EX_OSERR},   {start_sessions, EX_OSERR},
+    {start_listening, EX_CANTCREAT},
 };
 
 int broker_start(struct broker *broker, struct error *err)

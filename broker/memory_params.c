@@ -366,6 +366,34 @@ static int pack_embedding(msgpack_packer *packer, const msgpack_object *value, u
     return 0;
 }
 
+enum rpc_code param_vector(const struct param *param, uint32_t dims, float **ret)
+{
+    size_t size = dims * sizeof(float);
+    enum rpc_code code = param->value->type == MSGPACK_OBJECT_NIL
+                             ? param_fail(param, "an embedding to search by is no null")
+                             : check_embedding(param, dims);
+    msgpack_sbuffer bytes;
+    msgpack_packer packer;
+
+    if (code != RPC_OK) {
+        return code;
+    }
+    msgpack_sbuffer_init(&bytes);
+    msgpack_packer_init(&packer, &bytes, msgpack_sbuffer_write);
+    float *vector = malloc(size);
+    int failed = pack_embedding(&packer, param->value, dims);
+    if (failed == 0 && vector != NULL) {
+        memcpy(vector, bytes.data + bytes.size - size, size); /* behind the head */
+        free(*ret);
+        *ret = vector;
+    } else {
+        code = param_fail(param, "out of memory for embedding");
+        free(vector);
+    }
+    msgpack_sbuffer_destroy(&bytes);
+    return code;
+}
+
 /* As it is, but for float32s, which props do not have: they become the float64s they are equal to.
  */
 static void pack_widened(msgpack_packer *packer, const msgpack_object *value)

@@ -11,6 +11,7 @@ const struct method methods[] = {
     {"memory.history", method_memory_history},
     {"memory.list", method_memory_list},
     {"memory.restore", method_memory_restore},
+    {"memory.search", method_memory_search},
     {"memory.import", method_memory_import},
     {"memory.purge", method_memory_purge},
     {"backend.list", method_backend_list},

@@ -14,6 +14,7 @@
 #include "broker/params.h"
 #include "broker/peer.h"
 #include "broker/query.h"
+#include "broker/searches.h"
 #include "broker/sessions.h"
 #include "broker/stats.h"
 #include "broker/subscribers.h"
@@ -27,6 +28,7 @@ struct services {
     struct peers *peers;
     struct writes *writes;
     struct queries *queries;
+    struct searches *searches;
     struct backends *backends;
     struct waits *waits;
     struct recovery *recovery;
@@ -59,7 +61,7 @@ void methods_dispatch(struct services *services, struct call *call,
 method_fn method_hello, method_stats, method_store_backup;
 method_fn method_memory_put, method_memory_delete;
 method_fn method_memory_get, method_memory_history, method_memory_list;
-method_fn method_memory_restore, method_memory_import, method_memory_purge;
+method_fn method_memory_search, method_memory_restore, method_memory_import, method_memory_purge;
 method_fn method_backend_list, method_backend_flush, method_backend_pause, method_backend_resume,
     method_backend_probe, method_backend_forget, method_backend_verify, method_backend_recover,
     method_backend_recovery;

@@ -55,7 +55,8 @@ struct peer_handler {
     void (*all_closed)(struct peer_handler *);
 };
 
-/* A peer's reads that wait for the reader thread, and its place in the round (query.c). */
+/* A peer's reads that wait for the reader thread, and its place in the round (query.c); and its
+ * searches, for theirs. */
 struct query;
 struct read_round {
     struct query *head, *tail;
@@ -85,7 +86,7 @@ struct peer {
     size_t in_size, in_capacity;
     struct msgpack_scan msgpack_scan;
     struct json_scan json_scan;
-    struct read_round reads;
+    struct read_round reads, searches;
     unsigned calls;
     size_t call_bytes;
     /* output */

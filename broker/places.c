@@ -48,6 +48,12 @@ int places_find(struct places *ret, const struct options *options, const struct 
     if (r == 0) {
         r = paths_join(&ret->store_file, ret->state_dir, "memferry.db", err);
     }
+    if (r == 0) {
+        r = paths_join(&ret->index_file, ret->state_dir, "search.db", err);
+    }
+    if (r == 0) {
+        r = paths_join(&ret->vector_file, ret->state_dir, "vectors.idx", err);
+    }
     return r;
 }
 
@@ -58,5 +64,7 @@ void places_deinit(struct places *places)
     free(places->plugin_dir);
     free(places->journal_dir);
     free(places->store_file);
+    free(places->index_file);
+    free(places->vector_file);
     *places = (struct places){0};
 }

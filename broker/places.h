@@ -9,7 +9,8 @@
 
 struct places {
     char *socket, *state_dir, *plugin_dir;
-    char *journal_dir, *store_file; /* in state_dir */
+    char *journal_dir, *store_file; /* in state_dir, as … */
+    char *index_file, *vector_file; /* … are those of search */
 };
 
 /* Fills all of it; places_deinit frees it, half-filled too. */

@@ -29,7 +29,7 @@ static void *reader_main(void *arg)
     struct queries *queries = arg;
     struct query *query;
 
-    pthread_setname_np(pthread_self(), "reader");
+    pthread_setname_np(pthread_self(), queries->kind == QUERIES_READ ? "reader" : "search");
     while ((query = next_query(queries)) != NULL) {
         query->status = query->run(query, queries->reader, &query->err);
         mailbox_post(queries->mailbox, &query->note);
@@ -63,7 +63,10 @@ static void hand_over(struct queries *queries, struct query *query)
 
 static struct read_round *round_of(struct queries *queries, const struct query *query)
 {
-    return query->call != NULL ? &query->call->peer->reads : &queries->own;
+    if (query->call == NULL) {
+        return &queries->own;
+    }
+    return queries->kind == QUERIES_READ ? &query->call->peer->reads : &query->call->peer->searches;
 }
 
 static void join_round(struct queries *queries, struct read_round *round)
@@ -237,17 +240,21 @@ void query_deinit(struct query *query)
     msgpack_sbuffer_destroy(&query->result);
 }
 
-int queries_start(struct queries *queries, uv_loop_t *loop, struct mailbox *mailbox,
-                  struct reader *reader, uint64_t applied_seq, struct error *err)
+int queries_start(struct queries *queries, enum queries_kind kind, uv_loop_t *loop,
+                  struct mailbox *mailbox, struct reader *reader, uint64_t applied_seq,
+                  struct error *err)
 {
-    *queries = (struct queries){
-        .loop = loop, .mailbox = mailbox, .reader = reader, .applied_seq = applied_seq};
+    *queries = (struct queries){.kind = kind,
+                                .loop = loop,
+                                .mailbox = mailbox,
+                                .reader = reader,
+                                .applied_seq = applied_seq};
     pthread_mutex_init(&queries->lock, NULL);
     pthread_cond_init(&queries->wake, NULL);
     uv_timer_init(loop, &queries->timer);
     int r = pthread_create(&queries->thread, NULL, reader_main, queries);
     if (r != 0) {
-        return error_set_errno(err, -r, "cannot start the reader thread");
+        return error_set_errno(err, -r, "cannot start the thread for reads");
     }
     queries->started = true;
     return 0;

@@ -43,7 +43,11 @@ struct query {
     struct error err;
 };
 
+/* Which threads there are: each has its own turns. */
+enum queries_kind { QUERIES_READ = 0, QUERIES_SEARCH };
+
 struct queries {
+    enum queries_kind kind;
     uv_loop_t *loop;
     struct mailbox *mailbox;
     struct reader *reader;
@@ -64,8 +68,9 @@ struct queries {
 };
 
 /* Consumes the reader. */
-int queries_start(struct queries *queries, uv_loop_t *loop, struct mailbox *mailbox,
-                  struct reader *reader, uint64_t applied_seq, struct error *err);
+int queries_start(struct queries *queries, enum queries_kind kind, uv_loop_t *loop,
+                  struct mailbox *mailbox, struct reader *reader, uint64_t applied_seq,
+                  struct error *err);
 /* Joins the thread once what it has is run; call in the loop when in_flight is 0. */
 void queries_stop(struct queries *queries);
 

@@ -188,6 +188,9 @@ static const char *const statement_texts[READER_STATEMENTS] = {
     [READER_SESSIONS_IDLE] = "SELECT " SESSION_OPEN_COLUMNS " FROM session INDEXED BY session_open "
                              "WHERE seq<?1 AND ended_ms IS NULL AND seen_ms NOT BETWEEN ?3 AND ?4 "
                              "ORDER BY seq DESC LIMIT ?2",
+    [READER_HIT] = "SELECT " LIST_COLUMNS ", ?2 IS NULL OR EXISTS(SELECT 1 FROM memory_tag "
+                   "WHERE tag=?2 AND version=m.version) FROM memory m WHERE m.id=?1",
+    [READER_HAS] = "SELECT 1 FROM memory WHERE id=?1",
 };
 
 int reader_open(struct reader **ret, const char *path, struct error *err)

@@ -154,12 +154,13 @@ int reader_delivery(struct reader *reader, const char *lane, const char *memory_
 struct reader_batch;
 /* What a lane knows of each thing that it delivers, whatever that is. */
 struct reader_batch_item {
-    const char *id;     /* 1 to 256 bytes, in the batch's arena */
-    uint64_t version;   /* of the state that goes */
-    int64_t updated_ms; /* wall clock of that state */
-    uint64_t seq;       /* the event that brought it here; 0: it was deferred */
-    uint32_t attempts;  /* made before, 0 when it was not deferred */
-    bool dead;          /* it is a dead letter of this lane at the moment (only above the cursor) */
+    const char *id;      /* 1 to 256 bytes, in the batch's arena */
+    uint64_t version;    /* of the state that goes */
+    int64_t updated_ms;  /* wall clock of that state */
+    uint64_t seq;        /* the event that brought it here; 0: it was deferred */
+    uint64_t vector_seq; /* of a memory with its embedding: which vector that is; 0: none */
+    uint32_t attempts;   /* made before, 0 when it was not deferred */
+    bool dead; /* it is a dead letter of this lane at the moment (only above the cursor) */
     /* to an embedder: */
     uint8_t content_hash[CONTENT_HASH_SIZE];
     bool waits;     /* of reader_batch_page: it has a row of this lane */

@@ -151,6 +151,7 @@ static int load_row(struct reader *reader, const struct batch_scan *scan,
                                              .version = entry->memory.version,
                                              .updated_ms = entry->memory.updated_ms,
                                              .seq = sql_column_uint(row, 2),
+                                             .vector_seq = sql_column_uint(row, 5),
                                              .attempts = (uint32_t)sqlite3_column_int64(row, 3),
                                              .dead = sqlite3_column_int(row, 4) != 0};
     if (scan->embeds) {

@@ -69,6 +69,8 @@ enum reader_statement {
     READER_ALERTS_WAITING,
     READER_ALERT_AT,
     READER_EVENTS,
+    READER_HIT, /* as the list statements, and whether it has the tag */
+    READER_HAS,
     READER_STATEMENTS /* how many */
 };
 
@@ -123,6 +125,10 @@ int reader_find_vector(struct reader *reader, uint64_t vector_seq, const void **
 int reader_pack_memory(struct reader *reader, const struct event_text *id,
                        const struct memory_state *state, bool with_embedding, msgpack_sbuffer *out,
                        struct error *err);
+/* The same, with room for `more` members, which the caller appends. */
+int reader_pack_memory_open(struct reader *reader, const struct event_text *id,
+                            const struct memory_state *state, bool with_embedding, size_t more,
+                            msgpack_sbuffer *out, struct error *err);
 
 /* ---- pages of a list: reader_list.c ---- */
 

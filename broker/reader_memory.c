@@ -93,9 +93,9 @@ static int pack_vector(msgpack_packer *out, const struct vector *vector)
 }
 
 static int pack_fields(msgpack_packer *out, const struct event_text *id,
-                       const struct memory_state *state, const struct vector *vector)
+                       const struct memory_state *state, const struct vector *vector, size_t more)
 {
-    int failed = msgpack_pack_map(out, (size_t)NAMES_ALWAYS + (state->deleted_ms != 0) +
+    int failed = msgpack_pack_map(out, (size_t)NAMES_ALWAYS + more + (state->deleted_ms != 0) +
                                            (state->session_id.data != NULL) +
                                            (state->embedding_model.data != NULL) +
                                            (vector->data != NULL) + vector->truncated);
@@ -120,9 +120,9 @@ static int pack_fields(msgpack_packer *out, const struct event_text *id,
     return failed | pack_vector(out, vector);
 }
 
-int reader_pack_memory(struct reader *reader, const struct event_text *id,
-                       const struct memory_state *state, bool with_embedding, msgpack_sbuffer *out,
-                       struct error *err)
+int reader_pack_memory_open(struct reader *reader, const struct event_text *id,
+                            const struct memory_state *state, bool with_embedding, size_t more,
+                            msgpack_sbuffer *out, struct error *err)
 {
     sqlite3_stmt *row = reader->statements[READER_VECTOR];
     struct vector vector = {0};
@@ -135,7 +135,14 @@ int reader_pack_memory(struct reader *reader, const struct event_text *id,
     }
     vector.truncated = vector.data != NULL && sqlite3_column_int(row, 1) != 0;
     msgpack_packer_init(&packer, out, msgpack_sbuffer_write);
-    int failed = pack_fields(&packer, id, state, &vector);
+    int failed = pack_fields(&packer, id, state, &vector, more);
     sql_reset(row);
     return failed == 0 ? 0 : error_set(err, -ENOMEM, "out of memory while reading a memory");
+}
+
+int reader_pack_memory(struct reader *reader, const struct event_text *id,
+                       const struct memory_state *state, bool with_embedding, msgpack_sbuffer *out,
+                       struct error *err)
+{
+    return reader_pack_memory_open(reader, id, state, with_embedding, 0, out, err);
 }

@@ -20,6 +20,7 @@ LAYERS = [
     ("journal", ["broker/segment*", "broker/journal*"]),
     ("store", ["broker/memory_state*", "broker/memory_merge*", "broker/memory_same*", "broker/sql.*", "broker/store*",
                "broker/arena.*", "broker/reader*", "broker/applier*", "broker/replay*"]),
+    ("search", ["broker/search.*", "broker/search_*", "broker/vector_*"]),
     ("plugin", ["broker/plugin*"]),
     ("lane", ["broker/lane*", "broker/emitter.*", "broker/circuit*", "broker/backoff*", "broker/reason*",
               "broker/streak*"]),

@@ -43,6 +43,17 @@ static const struct option list_options[] = {
     {"all", NULL, "every one, page by page"},
     {NULL, NULL, NULL}};
 
+static const struct option search_options[] = {
+    {"mode", "MODE", "auto (default), text or semantic"},
+    {"limit", "N", "at most this many (default 10)"},
+    {"kind", "KIND", "only of this kind"},
+    {"tag", "TAG", "only with this tag"},
+    {"session", "UUID", "only of this session"},
+    {"since", "TIME", "changed since then: 2h (ago), or 2026-01-31T08:00:00Z"},
+    {"until", "TIME", "changed until then"},
+    {"deleted", "[=only]", "deleted ones too, or only them"},
+    {NULL, NULL, NULL}};
+
 static const struct option delete_options[] = {{"reason", "TEXT", "why; it is kept in the history"},
                                                {NULL, NULL, NULL}};
 
@@ -125,6 +136,16 @@ const struct command commands[] = {
                  "  memferry list --all --json > memories.ndjson\n",
      .options = list_options,
      .run = command_list},
+    {.name = "search",
+     .synopsis = "[OPTIONS] QUERY...",
+     .summary = "Find memories by words, and by meaning where there is an embedder",
+     .text = "The best match first. \"a phrase\" stands as it is, word* is a beginning; where not\n"
+             "every word is found, words that begin alike and memories with some of them follow.\n",
+     .examples = "  memferry search release deadline\n"
+                 "  memferry search '\"at four\"' --kind fact\n"
+                 "  memferry search dead* --since 7d --json\n",
+     .options = search_options,
+     .run = command_search},
     {.name = "history",
      .synopsis = "ID",
      .summary = "List the versions of a memory, the newest first",

@@ -13,6 +13,7 @@ const char *command_suggest(const char *name);
 
 int command_put(struct cli *cli, const struct args *args);
 int command_get(struct cli *cli, const struct args *args);
+int command_search(struct cli *cli, const struct args *args);
 int command_list(struct cli *cli, const struct args *args);
 int command_history(struct cli *cli, const struct args *args);
 int command_delete(struct cli *cli, const struct args *args);

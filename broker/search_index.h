@@ -1,0 +1,111 @@
+/*
+ * search_index.h - the text index: search.db, a file of its own beside the store, derived from it.
+ *
+ * Happy path: the indexer's thread opens it to write and puts documents in, many to a transaction
+ * with the cursor; the search thread opens it to read and finds them.
+ *
+ * Failure modes: what is damaged, of another store or of another version is thrown away and made
+ * anew: nothing is in here that the store has not. A full disk is -ENOSPC, and is tried again.
+ *
+ *     meta       version of the tables, origin of the store, the cursor, the vectors' generation
+ *     doc        one row a memory: what is searched and filtered by, and the row of its vector
+ *     memory_fts FTS5 over content, tags, kind and id of doc; columns as in doc
+ */
+#ifndef MEMFERRY_SEARCH_INDEX_H
+#define MEMFERRY_SEARCH_INDEX_H
+
+#include "broker/reader.h"
+#include "broker/search_words.h"
+#include "broker/util/error.h"
+
+#include <memferry/memory.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Stands between two tags of doc.tags, and around them. */
+#define SEARCH_TAG_MARK '\x1f'
+
+#define SEARCH_NO_ROW INT64_MAX
+
+/* ---- to write: the indexer's thread ---- */
+
+struct search_index;
+
+/* Opens it, or makes it; what is there and can't be used is removed first, with *ret_fresh set and
+ * the reason in err. */
+int search_index_open(struct search_index **ret, const char *path, const char *origin,
+                      bool *ret_fresh, struct error *err);
+struct search_index *search_index_close(struct search_index *index);
+/* Closes it and removes its files. */
+struct search_index *search_index_discard(struct search_index *index);
+
+/* Where the index stands; 0: at the start. */
+uint64_t search_index_cursor(const struct search_index *index);
+uint64_t search_index_generation(const struct search_index *index);
+
+int search_index_begin(struct search_index *index, struct error *err);
+/* What the index knows of a memory's vector: its row in the file, SEARCH_NO_ROW without one. */
+struct search_doc {
+    int64_t doc;
+    int64_t row;
+    uint64_t vector_seq;
+    bool deleted;
+};
+/* Puts a memory in, in place of what was there under its id. *ret is as it was before; a new one
+ * has no row. */
+int search_index_put(struct search_index *index, const struct memferry_memory *memory,
+                     struct search_doc *ret, struct error *err);
+int search_index_set_row(struct search_index *index, int64_t doc, int64_t row, uint64_t vector_seq,
+                         struct error *err);
+/* Forgets all rows: the vectors are of a new generation. */
+int search_index_reset_rows(struct search_index *index, uint64_t generation, struct error *err);
+int search_index_commit(struct search_index *index, uint64_t cursor, struct error *err);
+void search_index_rollback(struct search_index *index);
+
+uint64_t search_index_count(const struct search_index *index);
+/* How many rows the file of vectors must have. */
+int search_index_rows(struct search_index *index, uint64_t *ret, struct error *err);
+/* Documents that have a row, or all, by rising doc. fn may stop the walk with what is not 0. */
+typedef int search_doc_fn(void *arg, const struct search_doc *doc, const char *memory_id);
+int search_index_each(struct search_index *index, bool with_rows, int64_t after, size_t max,
+                      search_doc_fn *fn, void *arg, struct error *err);
+int search_index_remove(struct search_index *index, int64_t doc, struct error *err);
+
+/* ---- to read: the search thread ---- */
+
+struct search_finder;
+
+int search_finder_open(struct search_finder **ret, const char *path, struct error *err);
+/* Whether its last failure was for what stands in the file. */
+bool search_finder_is_damaged(const struct search_finder *finder);
+struct search_finder *search_finder_close(struct search_finder *finder);
+
+struct search_found {
+    int64_t doc;
+    char *id;        /* of the memory; owned */
+    double score;    /* the higher the better */
+    uint8_t reading; /* of the query by which it was found */
+};
+
+/* Appends the best of what one reading finds and the filter lets through, without what is in `ret`
+ * already, until it holds max. A search that is not done at deadline_ms (monotonic) ends with
+ * *ret_late set and what there is. */
+int search_finder_find(struct search_finder *finder, const char *expression,
+                       enum search_reading reading, const struct reader_filter *filter, size_t max,
+                       int64_t deadline_ms, struct search_found *ret, size_t *count, bool *ret_late,
+                       struct error *err);
+/* The id of a document, copied; NULL in *ret: there is none. */
+int search_finder_id(struct search_finder *finder, int64_t doc, char **ret, struct error *err);
+/* Calls fn for each document that the filter lets through. */
+int search_finder_each(struct search_finder *finder, const struct reader_filter *filter,
+                       void (*fn)(void *arg, int64_t doc), void *arg, struct error *err);
+
+/* A part of the content with the words that were found: between SEARCH_MARK_OPEN and …_CLOSE.
+ * Appended; nothing, when none was found in the content. */
+#define SEARCH_MARK_OPEN  '\x02'
+#define SEARCH_MARK_CLOSE '\x03'
+int search_finder_snippet(struct search_finder *finder, const char *expression, int64_t doc,
+                          msgpack_sbuffer *out, struct error *err);
+
+#endif

@@ -1,0 +1,247 @@
+/* search_words.c - see search_words.h. */
+#include "broker/search_words.h"
+
+#include "broker/search_text.h"
+
+#include <string.h>
+
+/* ---- taking apart ---- */
+
+static size_t skip_spaces(const char *query, size_t size, size_t at)
+{
+    size_t bytes;
+
+    while (at < size && search_char_is_space(search_char(query + at, size - at, &bytes))) {
+        at += bytes;
+    }
+    return at;
+}
+
+static size_t word_end(const char *query, size_t size, size_t at)
+{
+    size_t bytes;
+
+    for (; at < size && query[at] != '"'; at += bytes) {
+        if (search_char_is_space(search_char(query + at, size - at, &bytes))) {
+            break;
+        }
+    }
+    return at;
+}
+
+static void add(struct search_words *words, const char *data, size_t size, bool is_phrase,
+                bool is_beginning)
+{
+    if (size > 0 && words->count < SEARCH_WORDS_MAX) {
+        words->items[words->count++] = (struct search_word){
+            .data = data, .size = size, .is_phrase = is_phrase, .is_beginning = is_beginning};
+    }
+}
+
+/* `at` is behind the quote. */
+static size_t take_phrase(const char *query, size_t size, size_t at, struct search_words *words)
+{
+    const char *close = memchr(query + at, '"', size - at);
+    size_t end = close == NULL ? size : (size_t)(close - query);
+    size_t next = close == NULL ? size : end + 1;
+    bool is_beginning = next < size && query[next] == '*';
+
+    add(words, query + at, end - at, true, is_beginning);
+    return is_beginning ? next + 1 : next;
+}
+
+static size_t take_word(const char *query, size_t size, size_t at, struct search_words *words)
+{
+    size_t next = word_end(query, size, at), end = next;
+
+    while (end > at && query[end - 1] == '*') {
+        end--;
+    }
+    add(words, query + at, end - at, false, end < next);
+    return next;
+}
+
+void search_words_parse(const char *query, size_t size, struct search_words *ret)
+{
+    ret->count = 0;
+    for (size_t at = skip_spaces(query, size, 0); at < size; at = skip_spaces(query, size, at)) {
+        at = query[at] == '"' ? take_phrase(query, size, at + 1, ret)
+                              : take_word(query, size, at, ret);
+    }
+}
+
+/* ---- putting together ---- */
+
+struct writer {
+    msgpack_sbuffer *out;
+    bool failed, empty;
+    size_t strings;
+    const char *between; /* what joins one string to the next */
+};
+
+static void put(struct writer *writer, const char *data, size_t size)
+{
+    writer->failed |= msgpack_sbuffer_write(writer->out, data, size) != 0;
+}
+
+static void put_text(struct writer *writer, const char *text)
+{
+    put(writer, text, strlen(text));
+}
+
+/* Whether the text ends in a dense character that stands alone: the index has it as the beginning
+ * of a pair only. */
+static bool ends_alone(const char *data, size_t size)
+{
+    bool dense = false, before;
+    size_t bytes;
+
+    for (size_t at = 0, run = 0; at < size; at += bytes) {
+        before = dense;
+        dense = search_char_is_dense(search_char(data + at, size - at, &bytes));
+        run = dense && before ? run + 1 : 0;
+        if (at + bytes == size) {
+            return dense && run == 0;
+        }
+    }
+    return false;
+}
+
+static void put_string(struct writer *writer, const char *data, size_t size, bool is_beginning)
+{
+    if (writer->strings++ == SEARCH_STRINGS_MAX) {
+        writer->strings = SEARCH_STRINGS_MAX;
+        return;
+    }
+    if (!writer->empty) {
+        put_text(writer, writer->between);
+    }
+    writer->empty = false;
+    put_text(writer, "\"");
+    for (size_t i = 0; i < size; i++) {
+        if (data[i] == '"') {
+            put_text(writer, "\"");
+        }
+        put(writer, data + i, 1);
+    }
+    put_text(writer, is_beginning || ends_alone(data, size) ? "\" *" : "\"");
+}
+
+/* How much of a word must be there for another to count as a form of it. */
+static size_t beginning_chars(size_t chars)
+{
+    if (chars < 5) {
+        return chars;
+    }
+    return chars < 7 ? chars - 1 : chars < 10 ? chars - 2 : chars - 3;
+}
+
+static void put_spaced(struct writer *writer, const char *data, size_t size, bool is_beginning)
+{
+    size_t chars = search_char_count(data, size);
+
+    if (!is_beginning && chars >= 3) {
+        size = search_char_prefix(data, size, beginning_chars(chars));
+        is_beginning = true;
+    }
+    put_string(writer, data, size, is_beginning);
+}
+
+static void put_pairs(struct writer *writer, const char *data, size_t size)
+{
+    size_t bytes, next_bytes;
+
+    search_char(data, size, &bytes);
+    if (bytes == size) {
+        put_string(writer, data, size, true);
+        return;
+    }
+    for (size_t at = 0; at + bytes < size; at += bytes, bytes = next_bytes) {
+        search_char(data + at + bytes, size - at - bytes, &next_bytes);
+        put_string(writer, data + at, bytes + next_bytes, false);
+    }
+}
+
+/* Each run of a word by itself. */
+static void put_loose(struct writer *writer, const struct search_word *word)
+{
+    size_t bytes;
+
+    for (size_t at = 0, end; at < word->size; at = end) {
+        bool dense = search_char_is_dense(search_char(word->data + at, word->size - at, &bytes));
+        for (end = at + bytes; end < word->size; end += bytes) {
+            if (search_char_is_dense(search_char(word->data + end, word->size - end, &bytes)) !=
+                dense) {
+                break;
+            }
+        }
+        if (dense) {
+            put_pairs(writer, word->data + at, end - at);
+        } else {
+            put_spaced(writer, word->data + at, end - at, word->is_beginning);
+        }
+    }
+}
+
+static size_t count_loose(const struct search_words *words)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < words->count; i++) {
+        count += !words->items[i].is_phrase;
+    }
+    return count;
+}
+
+static void express_each(const struct search_words *words, bool loose, struct writer *writer)
+{
+    for (size_t i = 0; i < words->count; i++) {
+        const struct search_word *word = &words->items[i];
+        if (loose && !word->is_phrase) {
+            put_loose(writer, word);
+        } else {
+            put_string(writer, word->data, word->size, word->is_beginning);
+        }
+    }
+}
+
+/* What is in quotes must be there, and stands among the rest so that the rest need not. */
+static void express_any(const struct search_words *words, struct writer *writer)
+{
+    bool phrases = count_loose(words) < words->count;
+
+    if (phrases) {
+        put_text(writer, "(");
+        for (size_t i = 0; i < words->count; i++) {
+            if (words->items[i].is_phrase) {
+                put_string(writer, words->items[i].data, words->items[i].size,
+                           words->items[i].is_beginning);
+            }
+        }
+        put_text(writer, ") AND (");
+    }
+    writer->between = " OR ";
+    writer->empty = true;
+    express_each(words, true, writer);
+    put_text(writer, phrases ? ")" : "");
+}
+
+bool search_words_express(const struct search_words *words, enum search_reading reading,
+                          msgpack_sbuffer *out, bool *ret_failed)
+{
+    struct writer writer = {.out = out, .empty = true, .between = " "};
+
+    *ret_failed = false;
+    if (words->count == 0 || (reading != SEARCH_ALL && count_loose(words) == 0)) {
+        return false;
+    }
+    if (reading == SEARCH_ANY_BEGINNING) {
+        express_any(words, &writer);
+    } else {
+        /* Behind each other means AND, and what has no word in it is passed over. */
+        express_each(words, reading == SEARCH_ALL_BEGINNINGS, &writer);
+    }
+    put(&writer, "", 1);
+    *ret_failed = writer.failed;
+    return !writer.failed;
+}
