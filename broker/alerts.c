@@ -88,6 +88,27 @@ static void read_alert(const struct raised *raised, const msgpack_sbuffer *field
     alert_decode(&event, ret);
 }
 
+static void keep_text(struct event_text *text, const struct event_text *old)
+{
+    if (text->size == 0) {
+        *text = *old;
+    }
+}
+
+/* What an update leaves out stays as it was, as in the store. */
+static void keep_old(struct alert *alert, const struct alert *old)
+{
+    keep_text(&alert->peer_command, &old->peer_command);
+    keep_text(&alert->statement, &old->statement);
+    keep_text(&alert->summary, &old->summary);
+    keep_text(&alert->undo, &old->undo);
+    alert->peer_pid = alert->peer_pid != 0 ? alert->peer_pid : old->peer_pid;
+    if (alert->sample_count == 0) {
+        memcpy(alert->sample_ids, old->sample_ids, sizeof alert->sample_ids);
+        alert->sample_count = old->sample_count;
+    }
+}
+
 /* Puts the alert in place of what waits, with the counts of both. */
 static int put_alert(struct raised *raised, const struct alert *alert)
 {
@@ -97,6 +118,7 @@ static int put_alert(struct raised *raised, const struct alert *alert)
 
     if (raised->fields.size > 0) {
         read_alert(raised, &raised->fields, &old);
+        keep_old(&merged, &old);
         if (alert->adds && old.adds) {
             merged.count += old.count;
         } else if (!alert->adds && !old.adds && old.count > alert->count) {

@@ -39,6 +39,7 @@ struct applier {
     struct store *store;
     struct journal *journal;
     struct applier_observer *observer;
+    struct applier_watch *watch;
     struct log *log;
     unsigned retry_full_ms;
     uint64_t checkpoint_bytes;
@@ -218,6 +219,9 @@ static void attempt_succeeded(struct applier *applier)
     if (applier->alone_left > 0) {
         applier->alone_left -= applier->batch.records.count;
     }
+    if (applier->watch != NULL && applier->batch.records.count > 0) {
+        applier->watch->committed(applier->watch, applier->store, &applier->batch.records);
+    }
     tell_batch(applier);
 }
 
@@ -318,6 +322,7 @@ int applier_start(struct applier **ret, struct store *store, struct journal *jou
     applier->store = store;
     applier->journal = journal;
     applier->observer = observer;
+    applier->watch = options->watch;
     applier->log = log;
     applier->retry_full_ms = options->retry_full_ms != 0 ? options->retry_full_ms : RETRY_FULL_MS;
     applier->checkpoint_bytes =

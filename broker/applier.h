@@ -19,10 +19,19 @@
 
 /* An event on its way through journal and store. Embeds the journal's part; is embedded by what
  * waits for it. */
+#define CHANGE_ALERTS_MAX 2
+
+/* An alert that a watch counts the change in, by numbers of its own. */
+struct change_alert {
+    uint64_t first_seq; /* 0: none */
+    uint32_t mark;
+};
+
 struct change {
     struct journal_record record;
     int apply_status;           /* 0, or a negative errno when it was not applied */
     struct apply_result result; /* valid with apply_status 0 */
+    struct change_alert alerts[CHANGE_ALERTS_MAX];
 };
 
 /* Work other than events. `run` is called in the store thread within a transaction; when it returns
@@ -49,9 +58,17 @@ struct applier_observer {
     void (*failed)(struct applier_observer *, const struct error *err);
 };
 
+/* Looks at what was committed, in the store thread, before the observer hears of it. No receipt of
+ * a plain put waits for it: those were given after the journal's sync. */
+struct applier_watch {
+    /* `changes` are borrowed; alerts[] may be filled. A batch's, in order. */
+    void (*committed)(struct applier_watch *, struct store *, const struct journal_list *changes);
+};
+
 struct applier_options {
-    unsigned retry_full_ms;    /* 0: 1000. How soon a full disk is tried again */
-    uint64_t checkpoint_bytes; /* 0: 64 MiB of WAL */
+    struct applier_watch *watch; /* NULL: none; borrowed */
+    unsigned retry_full_ms;      /* 0: 1000. How soon a full disk is tried again */
+    uint64_t checkpoint_bytes;   /* 0: 64 MiB of WAL */
 };
 
 struct applier;

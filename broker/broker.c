@@ -204,6 +204,7 @@ static void reload(struct broker *broker)
     listener_allow(&broker->listener, config->users, config->user_count);
     sessions_set_idle(&broker->sessions, config->session_idle_ms);
     pruner_configure(&broker->pruner, config);
+    guard_reload(broker->guard, &config->guard);
     config_free(broker->config);
     broker->config = broker->services.config = config;
     log_write(broker->log, LOG_LEVEL_INFO, "config-taken", "the config was read again");
@@ -298,6 +299,7 @@ static void broker_free(struct broker *broker)
         peers_deinit(&broker->peers);
         uv_loop_close(&broker->loop);
     }
+    guard_free(broker->guard);
     places_deinit(&broker->places);
     config_free(broker->config);
     free(broker);

@@ -7,6 +7,7 @@
 #include "broker/backends.h"
 #include "broker/backup.h"
 #include "broker/broker.h"
+#include "broker/guard.h"
 #include "broker/journal.h"
 #include "broker/listener.h"
 #include "broker/methods.h"
@@ -37,6 +38,7 @@ struct broker {
     struct own_events own_events;
     struct alerts alerts;
     struct subscribers subscribers;
+    struct guard *guard;
     struct journal_recovery recovered;
     struct queries queries;
     struct backups backups;

@@ -75,6 +75,12 @@ static int start_loop(struct broker *broker, struct error *err)
                 broker->log);
     sessions_init(&broker->sessions, &broker->loop, &broker->queries, &broker->own_events.emitter,
                   broker->config->session_idle_ms, max_owners, broker->log);
+    const struct guard_options guard = {.config = &broker->config->guard,
+                                        .alerts = &broker->alerts,
+                                        .log = broker->log,
+                                        .loop = &broker->loop,
+                                        .mailbox = &broker->mailbox};
+    r = r == 0 ? guard_new(&broker->guard, &guard) : r;
     broker->loop_made = r == 0;
     return r < 0 ? error_set_errno(err, r, "cannot make the event loop's handles") : 0;
 }
@@ -145,9 +151,10 @@ static int unblock_signals(struct broker *broker, struct error *err)
 
 static int start_threads(struct broker *broker, struct error *err)
 {
-    const struct applier_options options = {0}; /* the defaults */
+    const struct applier_options options = {.watch = guard_watch(broker->guard)};
     struct reader *reader = NULL;
     uint64_t applied_seq = store_applied_seq(broker->store);
+    guard_begin(broker->guard, broker->store);
     int r = applier_start(&broker->applier, broker->store, broker->journal,
                           &broker->writes.applier_observer, &options, broker->log, err);
 
@@ -167,6 +174,7 @@ static int start_threads(struct broker *broker, struct error *err)
                  broker->places.state_dir);
     broker->writes.journal = broker->journal;
     broker->writes.applier = broker->applier;
+    guard_set_applier(broker->guard, broker->applier);
     broker->writes.committed_seq = broker->writes.applied_seq = applied_seq;
     return r;
 }

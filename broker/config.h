@@ -37,12 +37,14 @@ struct config_backend {
     size_t option_count;
 };
 
-/* [guard]: checked and kept here; the guard itself is not built yet. A count or percent of 0 turns
- * the rule off ("rapid_delete = off"). */
+/* [guard]. A count or percent of 0 turns the rule off ("rapid_delete = off"). */
 struct config_guard {
     uint32_t rapid_delete_count; /* rapid_delete = 10 in 60s */
     int64_t rapid_delete_window_ms;
-    uint32_t bulk_change_percent; /* bulk_change = 50% */
+    uint32_t bulk_change_percent; /* bulk_change = 50% in 60s */
+    int64_t bulk_change_window_ms;
+    uint32_t bulk_change_least; /* bulk_change_least = 10: of fewer memories it says nothing */
+    bool schema_change, mass_statement; /* yes */
 };
 
 struct config {

@@ -15,7 +15,7 @@ struct config_setting {
                struct error *);
 };
 
-#define CONFIG_SETTING_COUNT 13
+#define CONFIG_SETTING_COUNT 16
 extern const struct config_setting config_settings[CONFIG_SETTING_COUNT];
 
 /* The lines at which one backend's common keys were set. 0: not yet. */

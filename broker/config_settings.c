@@ -15,7 +15,9 @@
 #define GATHER_US_MAX    10000
 #define SESSION_IDLE_MIN 1000
 #define SESSION_IDLE_MAX (INT64_C(365) * 24 * 3600 * 1000)
-#define GUARD_COUNT_MAX  1000000000
+#define GUARD_COUNT_MAX  100000 /* events that the guard remembers: guard_rate.h */
+#define GUARD_LEAST_MAX  1000000000
+#define GUARD_WINDOW_MIN 1000
 #define GUARD_WINDOW_MAX (INT64_C(24) * 3600 * 1000)
 
 static int set_socket(struct config *c, const struct config_place *place, const char *key,
@@ -157,7 +159,7 @@ static int parse_rate(const char *text, int64_t *ret_count, int64_t *ret_window_
         return -EINVAL;
     }
     *ret_window_ms = window_ms;
-    return *ret_count >= 1 && *ret_count <= GUARD_COUNT_MAX && window_ms >= 1000 &&
+    return *ret_count >= 1 && *ret_count <= GUARD_COUNT_MAX && window_ms >= GUARD_WINDOW_MIN &&
                    window_ms <= GUARD_WINDOW_MAX
                ? 0
                : -EINVAL;
@@ -190,16 +192,55 @@ static int parse_percent(const char *text, int64_t *ret)
     return config_parse_int(number, ret) == 0 && *ret >= 1 && *ret <= 100 ? 0 : -EINVAL;
 }
 
+/* "50%", "50% in 60s" */
+static int parse_share(const char *text, int64_t *ret_percent, int64_t *ret_window_ms)
+{
+    const char *in = strstr(text, " in ");
+    size_t size = in == NULL ? strlen(text) : (size_t)(in - text);
+    int64_t window_ms = *ret_window_ms;
+    char percent[32] = "";
+
+    if (size >= sizeof percent || (in != NULL && config_parse_duration(in + 4, &window_ms) != 0)) {
+        return -EINVAL;
+    }
+    memcpy(percent, text, size);
+    *ret_window_ms = window_ms;
+    return window_ms >= GUARD_WINDOW_MIN && window_ms <= GUARD_WINDOW_MAX
+               ? parse_percent(percent, ret_percent)
+               : -EINVAL;
+}
+
 static int set_bulk_change(struct config *c, const struct config_place *place, const char *key,
                            const char *value, struct error *err)
 {
-    int64_t percent = 0;
+    int64_t percent = 0, window_ms = c->guard.bulk_change_window_ms;
 
-    if (strcmp(value, "off") != 0 && parse_percent(value, &percent) != 0) {
-        return config_bad_value(err, place, key, value, "give a share from 1% to 100%, or off");
+    if (strcmp(value, "off") != 0 && parse_share(value, &percent, &window_ms) != 0) {
+        return config_bad_value(err, place, key, value,
+                                "give a share from 1% to 100%, such as 50% or 50% in 60s, or off");
     }
     c->guard.bulk_change_percent = (uint32_t)percent;
+    c->guard.bulk_change_window_ms = window_ms;
     return 0;
+}
+
+static int set_bulk_change_least(struct config *c, const struct config_place *place,
+                                 const char *key, const char *value, struct error *err)
+{
+    return config_set_uint32(&c->guard.bulk_change_least, place, key, value, 1, GUARD_LEAST_MAX,
+                             err);
+}
+
+static int set_schema_change(struct config *c, const struct config_place *place, const char *key,
+                             const char *value, struct error *err)
+{
+    return config_set_bool(&c->guard.schema_change, place, key, value, err);
+}
+
+static int set_mass_statement(struct config *c, const struct config_place *place, const char *key,
+                              const char *value, struct error *err)
+{
+    return config_set_bool(&c->guard.mass_statement, place, key, value, err);
 }
 
 const struct config_setting config_settings[CONFIG_SETTING_COUNT] = {
@@ -216,4 +257,7 @@ const struct config_setting config_settings[CONFIG_SETTING_COUNT] = {
     {"history", "keep", config_set_history_keep},
     {"guard", "rapid_delete", set_rapid_delete},
     {"guard", "bulk_change", set_bulk_change},
+    {"guard", "bulk_change_least", set_bulk_change_least},
+    {"guard", "schema_change", set_schema_change},
+    {"guard", "mass_statement", set_mass_statement},
 };

@@ -283,6 +283,7 @@ bool event_needs_apply(const struct event *event)
     case EVENT_ALERT_ACK:
     case EVENT_SESSION_BEGIN:
     case EVENT_SESSION_END:
+    case EVENT_STATEMENT: /* answered with the alerts that it raises */
         return true;
     default:
         return false;

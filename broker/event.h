@@ -46,7 +46,8 @@ struct event {
      * tags, props, embedding (bin of little-endian float32, or nil to drop it), checked by the
      * request layer. A nil value of props removes.
      * EVENT_RESTORE: {version}: whose state comes back. EVENT_EMBED: see event_embed.h.
-     * EVENT_IMPORT: see event_import.h. EVENT_PRUNE: see event_prune.h. */
+     * EVENT_IMPORT: see event_import.h. EVENT_PRUNE: see event_prune.h. EVENT_STATEMENT: see
+     * event_statement.h. */
     const uint8_t *fields;
     size_t fields_size;
 };

@@ -1,12 +1,11 @@
 /*
  * method_purge.c - memory.purge: what nothing brings back. Forbidden unless [broker] allow_purge.
  *
- * Each call that purges something is an alert, raised when it was applied and before the reply.
+ * The guard raises an alert when it was applied.
  */
 #include "broker/memory_params.h"
 #include "broker/methods.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <uuid/uuid.h>
@@ -64,42 +63,6 @@ static bool was_purged(const struct write *write)
     return write_outcome(write, &failure) == RPC_OK && !write_is_duplicate(write);
 }
 
-/* Its id is made of the first event, so that no two calls share one. */
-static void raise_alert(struct services *services, const struct write_request *request)
-{
-    struct alert alert = {.rule = {"purge", strlen("purge")},
-                          .severity = MEMFERRY_SEVERITY_CRITICAL,
-                          .peer_pid = request->call->peer_pid};
-    char id[64], summary[160];
-    uint64_t first_seq = 0;
-
-    for (size_t i = 0; i < request->count; i++) {
-        struct event event;
-        if (!was_purged(&request->items[i])) {
-            continue;
-        }
-        write_event(&request->items[i], &event);
-        if (alert.count++ == 0) {
-            first_seq = write_seq(&request->items[i]);
-            alert.session_id = event.session_id;
-        }
-        if (alert.sample_count < ALERT_SAMPLES_MAX) {
-            alert.sample_ids[alert.sample_count++] = event.memory_id;
-        }
-    }
-    if (alert.count == 0) {
-        return;
-    }
-    int size = snprintf(id, sizeof id, "purge/%" PRIu64, first_seq);
-    alert.id = (struct event_text){id, (size_t)size};
-    size = snprintf(summary, sizeof summary,
-                    "%" PRIu64 " %s purged with all versions: only a backup or a backend's own "
-                    "copy has them still",
-                    alert.count, alert.count == 1 ? "memory was" : "memories were");
-    alert.summary = (struct event_text){summary, (size_t)size};
-    alerts_raise(services->alerts, &alert);
-}
-
 static void reply(const struct write_request *request)
 {
     uint64_t purged = 0, missing = 0;
@@ -143,7 +106,6 @@ static void written(struct write_request *request)
 {
     struct rpc_failure failure;
 
-    raise_alert(request->services, request);
     if (find_failure(request, &failure)) {
         call_fail_with(request->call, &failure, NULL);
     } else {

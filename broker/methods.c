@@ -26,6 +26,7 @@ const struct method methods[] = {
     {"dead.list", method_dead_list},
     {"dead.retry", method_dead_retry},
     {"dead.drop", method_dead_drop},
+    {"guard.observe", method_guard_observe},
     {"alert.list", method_alert_list},
     {"alert.ack", method_alert_ack},
     {"event.subscribe", method_event_subscribe},

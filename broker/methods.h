@@ -66,6 +66,7 @@ method_fn method_backend_list, method_backend_flush, method_backend_pause, metho
     method_backend_probe, method_backend_forget, method_backend_verify, method_backend_recover,
     method_backend_recovery;
 method_fn method_dead_list, method_dead_retry, method_dead_drop;
+method_fn method_guard_observe;
 method_fn method_alert_list, method_alert_ack;
 method_fn method_event_subscribe;
 

@@ -46,12 +46,20 @@ enum apply_outcome {
     APPLY_OLDER      /* an import that lost against what is there: nothing changed */
 };
 
+/* What it did to the life of its memory, for who watches. */
+struct apply_effect {
+    bool was_live, is_live;
+    bool changed;      /* it is another than before: not what was put again as it was */
+    int64_t before_ms; /* when it was changed before; valid with was_live and changed */
+};
+
 struct apply_result {
     enum apply_outcome outcome;
     uint64_t seq; /* of the change this answers: the event's own, or the first one's of a repeat */
     /* Of the memory now; 0: there is none. An embed leaves it as it is. An ack of all: how many
      * alerts. */
     uint64_t version;
+    struct apply_effect effect; /* all false unless the memory was written */
 };
 
 struct store_options {

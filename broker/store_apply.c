@@ -48,6 +48,9 @@ static int keep_old_state(struct store *store, sqlite3_stmt *row, struct store_e
     }
     memcpy(apply->content_hash, sqlite3_column_blob(row, 2), HASH_SIZE);
     keep_old_vector(row, apply);
+    apply->before_ms = sqlite3_column_int64(row, 6);
+    apply->before_changed =
+        sqlite3_column_type(row, 7) == SQLITE_NULL || (sqlite3_column_int64(row, 7) & 4) != 0;
     if (msgpack_sbuffer_write(&store->old_state, bytes, size) != 0) {
         return -ENOMEM;
     }
@@ -70,6 +73,7 @@ static int find_memory(struct store *store, struct store_event *apply, struct er
     sql_reset(find);
     apply->old_tags = apply->state.tags;
     apply->was_deleted = apply->state.deleted_ms != 0;
+    apply->before = apply->state;
     if (r == -EBADMSG) {
         return store_refuse_event(apply, err, "the state that the store holds of it is damaged");
     }
@@ -97,11 +101,16 @@ int store_apply_changed(struct store *store, struct store_event *apply, struct a
 int store_apply_replaced(struct store *store, struct store_event *apply,
                          struct apply_result *result, struct error *err)
 {
-    int r = store_write_state(store, apply, err);
+    int r = store_note_effect(store, apply, err);
 
+    if (r == 0) {
+        r = store_write_state(store, apply, err);
+    }
     count_change(&store->pending, apply);
-    *result = (struct apply_result){
-        .outcome = APPLY_CHANGED, .seq = apply->record->seq, .version = apply->record->seq};
+    *result = (struct apply_result){.outcome = APPLY_CHANGED,
+                                    .seq = apply->record->seq,
+                                    .version = apply->record->seq,
+                                    .effect = apply->effect};
     return r;
 }
 
@@ -240,6 +249,8 @@ static int apply_event(struct store *store, struct store_event *apply, struct ap
         return store_apply_alert(store, apply, result, err);
     case EVENT_ALERT_ACK:
         return store_apply_alert_ack(store, apply, result, err);
+    case EVENT_STATEMENT:
+        return store_apply_statement(store, apply, result, err);
     case EVENT_SESSION_BEGIN:
         return store_apply_session_begin(store, apply, result, err);
     case EVENT_SESSION_END:

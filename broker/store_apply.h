@@ -18,6 +18,10 @@ struct store_event {
     struct unpack_slice old_tags;
     bool was_deleted;
     struct memory_state state;
+    struct memory_state before; /* valid with `exists` */
+    int64_t before_ms;          /* of its last event */
+    bool before_changed;        /* that changed it */
+    struct apply_effect effect;
     /* Which vector the memory shows: the caller's that the state names, else an embedder's of its
      * content. 0: none. */
     uint64_t vector_seq;
@@ -118,6 +122,18 @@ int store_session_seen(struct store *store, const struct store_event *apply, str
 int store_take_vector(struct store *store, struct store_event *apply, struct event_text model,
                       struct unpack_slice vector, bool truncated, struct apply_result *result,
                       struct error *err);
+
+/* ---- store_effect.c ---- */
+
+/* What the event does to its memory's life, by the state before and after. */
+int store_note_effect(struct store *store, struct store_event *apply, struct error *err);
+/* Of the event's row; NULL when nothing was written. */
+void store_bind_effect(sqlite3_stmt *statement, int index, const struct apply_effect *effect);
+
+/* ---- store_statement.c ---- */
+
+int store_apply_statement(struct store *store, struct store_event *apply,
+                          struct apply_result *result, struct error *err);
 
 /* ---- store_write.c: the new state ---- */
 

@@ -36,7 +36,7 @@ static const char *const statement_texts[STORE_STATEMENTS] = {
     [STORE_SET_APPLIED] = "UPDATE applied SET seq=?1, memories=?2, deleted=?3, events=?4, "
                           "embeddings=?5 WHERE id=1",
     [STORE_FIND_MEMORY] = "SELECT m.rowid, m.version, m.content_hash, e.state, m.vector_seq, "
-                          "m.embedding_model FROM memory m "
+                          "m.embedding_model, e.at_ms, e.effect FROM memory m "
                           "LEFT JOIN event e ON e.seq=m.version WHERE m.id=?1",
     [STORE_FIND_VERSION] = "SELECT state FROM event WHERE seq=?1 AND memory_id=?2 "
                            "AND state IS NOT NULL",
@@ -50,7 +50,9 @@ static const char *const statement_texts[STORE_STATEMENTS] = {
     [STORE_ALL_VECTORS] = "SELECT seq, content_hash, model='caller' FROM embedding "
                           "INDEXED BY embedding_memory WHERE memory_id=?1",
     [STORE_ADD_EVENT] = "INSERT INTO event(seq, event_id, memory_id, op, session_id, at_ms, "
-                        "peer_pid, reason, state) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)",
+                        "peer_pid, reason, state, effect) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
+    [STORE_FIND_CHANGED] = "SELECT at_ms FROM event WHERE memory_id=?1 AND seq<=?2 AND effect&4 "
+                           "ORDER BY seq DESC LIMIT 1",
     [STORE_ADD_MEMORY] =
         "INSERT INTO memory(version, touched_seq, created_ms, updated_ms, deleted_ms, kind, "
         "session_id, content_hash, vector_seq, embedding_model, id) "
@@ -87,8 +89,10 @@ static const char *const statement_texts[STORE_STATEMENTS] = {
         "INSERT INTO alert(id, seq, rule, severity, first_ms, at_ms, session_id, peer_pid, "
         "peer_command, count, sample_ids, statement, summary, undo, from_seq, to_seq) "
         "VALUES(?1,?2,?3,?4,?5,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15) ON CONFLICT DO UPDATE SET "
-        "seq=?2, rule=?3, severity=?4, at_ms=?5, session_id=?6, peer_pid=?7, peer_command=?8, "
-        "count=?9, sample_ids=?10, statement=?11, summary=?12, undo=?13, acked_ms=NULL, "
+        "seq=?2, rule=?3, severity=?4, at_ms=?5, session_id=?6, peer_pid=ifnull(?7, peer_pid), "
+        "peer_command=ifnull(?8, peer_command), count=?9, sample_ids=ifnull(?10, sample_ids), "
+        "statement=ifnull(?11, statement), summary=ifnull(?12, summary), undo=ifnull(?13, undo), "
+        "acked_ms=NULL, "
         "from_seq=min(ifnull(from_seq, ?14), ifnull(?14, from_seq)), "
         "to_seq=max(ifnull(to_seq, ?15), ifnull(?15, to_seq)), "
         "acked_by=NULL",

@@ -8,7 +8,8 @@
  * applied    one row: the seq that was applied last, and how much there is
  * event      what happened, each with the whole state after it; refused events and repeats are not
  *            here. rowid = seq, and an index of SQLite ends in the rowid, so event_memory orders by
- *            (memory_id, seq).
+ *            (memory_id, seq). effect: 1 the memory lived before, 2 it lives, 4 it was changed; NULL
+ *            for what changes no memory, and for events of older versions.
  * memory     where each stands now. version: seq of its last change, and of its state in event.
  *            touched_seq: seq of the last event that a sink must see. vector_seq: its row in
  *            embedding, 0 without one, and embedding_model whose that is.
@@ -57,6 +58,7 @@ static const char *const migrations[] = {
     "CREATE INDEX deferred_due ON deferred(lane, dead, due_ms);",
     /* 2: who has a vector had it from a caller, and the newest is the current one */
     "ALTER TABLE lane ADD COLUMN kind TEXT NOT NULL DEFAULT 'sink';"
+    "ALTER TABLE event ADD COLUMN effect INTEGER;"
     "CREATE INDEX event_session ON event(session_id) WHERE session_id IS NOT NULL;"
     "CREATE TABLE alert(id TEXT PRIMARY KEY NOT NULL, seq INTEGER NOT NULL, rule TEXT NOT NULL,"
     " severity TEXT NOT NULL, first_ms INTEGER NOT NULL, at_ms INTEGER NOT NULL, session_id TEXT,"

@@ -26,6 +26,7 @@ int store_write_event(struct store *store, const struct store_event *apply, cons
     }
     sql_bind_text(add, 8, event->reason.data, event->reason.size);
     sql_bind_blob(add, 9, state, size);
+    store_bind_effect(add, 10, &apply->effect);
     return sql_run(&store->sql, add, err);
 }
 

@@ -70,6 +70,12 @@ static const struct option recover_options[] = {
 static const struct option backup_options[] = {{"force", NULL, "replace what has that name"},
                                                {NULL, NULL, NULL}};
 
+static const struct option guard_options[] = {
+    {"language", "LANGUAGE", "sql, cypher, shell or auto (default auto)"},
+    {"source", "TEXT", "who saw it, such as the name of a hook"},
+    {"session", "UUID", "whose statement it is (default the session in force)"},
+    {NULL, NULL, NULL}};
+
 static const struct option dead_options[] = {{"backend", "NAME", "only of this backend"},
                                              {"all", NULL, "every one (retry and drop)"},
                                              {NULL, NULL, NULL}};
@@ -288,6 +294,17 @@ const struct command commands[] = {
                  "  memferry recover --from mirror --merge\n",
      .options = recover_options,
      .run = command_recover},
+    {.name = "guard",
+     .synopsis = "observe STATEMENT | - | test FILE",
+     .summary = "Tell the guard of a statement, or ask what it would say",
+     .text =
+         "Observe keeps the statement, with its secrets masked, and says which alerts it raises.\n"
+         "Test judges each line of a file, and keeps nothing.\n",
+     .examples = "  memferry guard observe --source hook \"psql -c 'DROP TABLE users'\"\n"
+                 "  memferry guard observe --language cypher - < statement\n"
+                 "  memferry guard test ~/.bash_history\n",
+     .options = guard_options,
+     .run = command_guard},
     {.name = "dead",
      .synopsis = "[list] | retry ID... | drop ID... | retry --all | drop --all",
      .summary = "List what a backend refuses, try it again, or give it up",

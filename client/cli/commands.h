@@ -25,6 +25,7 @@ int command_recover(struct cli *cli, const struct args *args);
 int command_verify(struct cli *cli, const struct args *args);
 int command_backup(struct cli *cli, const struct args *args);
 int command_alert(struct cli *cli, const struct args *args);
+int command_guard(struct cli *cli, const struct args *args);
 int command_dead(struct cli *cli, const struct args *args);
 int command_call(struct cli *cli, const struct args *args);
 int command_heavy(struct cli *cli, const struct args *args); /* see cmd_heavy.c */

@@ -108,7 +108,7 @@ def test_purge_removes_the_history_here_and_deletes_at_sinks(make_broker, tmp_pa
         client.call("backend.flush")
         last = [line for line in mirror_lines(mirror) if line["id"] == "m"][-1]
         assert last["content"] == "" and last["deleted_ms"]
-        alert, = client.call("alert.list", rule="purge")["alerts"]
+        alert, = until(lambda: client.call("alert.list", rule="purge")["alerts"], "the alert")
         assert alert["count"] == 1 and alert["sample_ids"] == ["m"]
         assert alert["severity"] == "critical"
         assert client.call("memory.purge", ids=["m"]) == {"count": 0, "missing": []}

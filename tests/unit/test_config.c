@@ -94,6 +94,9 @@ static void assert_defaults(const struct config *c)
     assert_int_equal(c->guard.rapid_delete_count, 10);
     assert_int_equal(c->guard.rapid_delete_window_ms, 60000);
     assert_int_equal(c->guard.bulk_change_percent, 50);
+    assert_int_equal(c->guard.bulk_change_window_ms, 60000);
+    assert_int_equal(c->guard.bulk_change_least, 10);
+    assert_true(c->guard.schema_change && c->guard.mass_statement);
     assert_int_equal(c->backend_count, 0);
 }
 
@@ -182,7 +185,8 @@ static void test_settings_are_read(void **state)
                "keep_segments = on\n"
                "[guard]\n"
                "rapid_delete = 25 in 2m\n"
-               "bulk_change = 100%");
+               "bulk_change = 100% in 5m\n"
+               "bulk_change_least = 3");
     assert_string_equal(f->config->socket, "/home/ada/run/m.sock");
     assert_string_equal(f->config->state_dir, "/var/lib/memferry");
     assert_int_equal(f->config->dims, 1024);
@@ -198,15 +202,19 @@ static void test_settings_are_read(void **state)
     assert_int_equal(f->config->guard.rapid_delete_count, 25);
     assert_int_equal(f->config->guard.rapid_delete_window_ms, 120000);
     assert_int_equal(f->config->guard.bulk_change_percent, 100);
+    assert_int_equal(f->config->guard.bulk_change_window_ms, 300000);
+    assert_int_equal(f->config->guard.bulk_change_least, 3);
 }
 
 static void test_a_rule_of_the_guard_can_be_off(void **state)
 {
     struct fixture *f = *state;
 
-    load_ok(f, "[guard]\nrapid_delete = off\nbulk_change = off\n");
+    load_ok(f, "[guard]\nrapid_delete = off\nbulk_change = off\nschema_change = off\n"
+               "mass_statement = off\n");
     assert_int_equal(f->config->guard.rapid_delete_count, 0);
     assert_int_equal(f->config->guard.bulk_change_percent, 0);
+    assert_false(f->config->guard.schema_change || f->config->guard.mass_statement);
 }
 
 static const char design_example[] = "[broker]\n"
@@ -316,7 +324,8 @@ static const struct refusal refusals[] = {
     {"[backend \"b\xc3\xa4\"]\n", 1, "bad name"},
     {"[broker]\nsokcet = /x\n", 2, "unknown key \"sokcet\" in [broker]; did you mean \"socket\"?"},
     {"[guard]\nzzz = 1\n", 2,
-     "unknown key \"zzz\" in [guard]; it may have rapid_delete, bulk_change"},
+     "unknown key \"zzz\" in [guard]; it may have rapid_delete, bulk_change, bulk_change_least, "
+     "schema_change, mass_statement"},
     {"[journal]\nsocket = /x\n", 2, "unknown key \"socket\" in [journal]"},
     {"[broker]\ndims = 1\n\ndims = 2\n", 4, "dims was given at line 2 already"},
     {"[broker]\ndims = 1\n[guard]\n[broker]\ndims = 1\n", 5, "dims was given at line 2 already"},
@@ -338,7 +347,12 @@ static const struct refusal refusals[] = {
     {"[guard]\nrapid_delete = 0 in 60s\n", 2, "such as 10 in 60s"},
     {"[guard]\nrapid_delete = 10 in 60\n", 2, "such as 10 in 60s"},
     {"[guard]\nrapid_delete = ten in 60s\n", 2, "such as 10 in 60s"},
+    {"[guard]\nrapid_delete = 100001 in 60s\n", 2, "such as 10 in 60s"},
     {"[guard]\nbulk_change = 50\n", 2, "from 1% to 100%"},
+    {"[guard]\nbulk_change = 50% in 0s\n", 2, "from 1% to 100%"},
+    {"[guard]\nbulk_change = 50% in\n", 2, "from 1% to 100%"},
+    {"[guard]\nbulk_change_least = 0\n", 2, "bulk_change_least"},
+    {"[guard]\nschema_change = maybe\n", 2, "schema_change"},
     {"[guard]\nbulk_change = 101%\n", 2, "from 1% to 100%"},
     {"[guard]\nbulk_change = %\n", 2, "from 1% to 100%"},
     {"[broker]\njust words\n", 2, "write it as: name = value"},

@@ -81,20 +81,25 @@ static bool same_request(const struct request *a, const struct request *b)
            a->vector == b->vector && memcmp(a->props, b->props, sizeof a->props) == 0;
 }
 
+static struct apply_result result_of(enum apply_outcome outcome, uint64_t seq, uint64_t version)
+{
+    return (struct apply_result){.outcome = outcome, .seq = seq, .version = version};
+}
+
 static struct apply_result model_add(struct model *model, const struct request *request,
                                      struct version next, uint64_t seq)
 {
     next.seq = seq;
     model->versions[request->id][model->counts[request->id]++] = next;
     model->receipts[model->receipt_count++] = (struct receipt){*request, seq};
-    return (struct apply_result){APPLY_CHANGED, seq, seq};
+    return result_of(APPLY_CHANGED, seq, seq);
 }
 
 static struct apply_result model_nothing(struct model *model, const struct request *request,
                                          uint64_t version)
 {
     model->receipts[model->receipt_count++] = (struct receipt){*request, version};
-    return (struct apply_result){APPLY_DUPLICATE, version, version};
+    return result_of(APPLY_DUPLICATE, version, version);
 }
 
 static bool same_version(const struct version *a, const struct version *b)
@@ -117,7 +122,7 @@ static struct apply_result model_restore(struct model *model, const struct reque
                        : model_add(model, request, versions[i], seq);
         }
     }
-    return (struct apply_result){APPLY_NOT_FOUND, seq, count > 0 ? versions[count - 1].seq : 0};
+    return result_of(APPLY_NOT_FOUND, seq, count > 0 ? versions[count - 1].seq : 0);
 }
 
 /* The vector that was given, or that the content keeps. */
@@ -166,17 +171,17 @@ static struct apply_result model_apply(struct model *model, const struct request
 
     for (size_t i = 0; i < model->receipt_count; i++) {
         if (same_request(&model->receipts[i].request, request)) {
-            return (struct apply_result){APPLY_DUPLICATE, model->receipts[i].seq, version};
+            return result_of(APPLY_DUPLICATE, model->receipts[i].seq, version);
         }
     }
     if (request->has_expected && request->expected != version) {
-        return (struct apply_result){APPLY_CONFLICT, seq, version};
+        return result_of(APPLY_CONFLICT, seq, version);
     }
     if (request->restore != 0) {
         return model_restore(model, request, seq);
     }
     if (last == NULL && (request->is_delete || request->content < 0)) {
-        return (struct apply_result){APPLY_NOT_FOUND, seq, 0};
+        return result_of(APPLY_NOT_FOUND, seq, 0);
     }
     if (request->is_delete && last->deleted_ms != 0) {
         return model_nothing(model, request, version);
@@ -190,15 +195,15 @@ static struct apply_result model_embed(struct model *model, int id, int content,
     const struct version *last = last_version(model, id);
 
     if (last == NULL) {
-        return (struct apply_result){APPLY_NOT_FOUND, seq, 0};
+        return result_of(APPLY_NOT_FOUND, seq, 0);
     }
     struct made *old = &model->made[id][content];
     if (last->content != content || last->vector > 0 ||
         (old->model == made.model && old->number == made.number)) {
-        return (struct apply_result){APPLY_DUPLICATE, last->seq, last->seq};
+        return result_of(APPLY_DUPLICATE, last->seq, last->seq);
     }
     *old = made;
-    return (struct apply_result){APPLY_CHANGED, seq, last->seq};
+    return result_of(APPLY_CHANGED, seq, last->seq);
 }
 
 /* ---- the same for the store ---- */
