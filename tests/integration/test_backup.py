@@ -380,3 +380,9 @@ def test_a_backend_is_level_again_after_going_on(make_broker):
             newest[memory["id"]] = memory["stamp"], memory["content"]
     assert newest["m1"][1] == "changed after the backup"
     assert newest["m2"][1] == "changed after going on"
+    Command(broker).ok("recover", "--from", "mirror", "--merge")  # and it comes back
+    assert broker.call("memory.get", id="m1")["content"] == "changed after the backup"
+    assert broker.call("memory.get", id="late")["content"] == "made after the backup"
+    assert broker.call("memory.get", id="m2")["content"] == "changed after going on"
+    broker.call("backend.flush")
+    assert broker.call("backend.verify", name="mirror")["same"] == 11

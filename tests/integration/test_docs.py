@@ -10,7 +10,7 @@ import pytest
 import harness
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-DOCUMENTS = ["README.md", "docs/protocol.md", "docs/sessions.md"]
+DOCUMENTS = ["README.md", "docs/protocol.md", "docs/sessions.md", "docs/operations.md"]
 BUILD = pathlib.Path(os.environ.get("MEMFERRY_BUILD", "build")).resolve()
 
 
