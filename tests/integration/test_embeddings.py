@@ -115,7 +115,8 @@ def test_server_without_the_new_api_does_as_well(make_broker, tmp_path):
 def test_memories_of_an_outage_go_on_pending_and_get_their_vectors_when_it_is_over(broker, ollama):
     ollama.stop()
     put(broker, "m", 40)
-    told = vectors(broker).wait_status("the circuit to open", lambda s: s["circuit"] != "closed")
+    told = vectors(broker).wait_status("the circuit to open",
+                                       lambda s: s["circuit"] != "closed" and s["last_error"])
     assert told["dead"] == 0 and told["deferred"] == 0 and ollama.url in told["last_error"]
     held = mirrored(broker)
     assert len(held) == 40
@@ -131,7 +132,8 @@ def test_memories_of_an_outage_go_on_pending_and_get_their_vectors_when_it_is_ov
 def test_outage_ends_by_itself(broker, ollama):
     ollama.stop()
     put(broker, "m", 3)
-    vectors(broker).wait_status("the circuit to open", lambda s: s["circuit"] != "closed")
+    vectors(broker).wait_status("the circuit to open",
+                                lambda s: s["circuit"] != "closed" and s["last_error"])
     ollama.start()
     wait_ready(broker, 3)
 
@@ -336,7 +338,8 @@ def test_token_reaches_no_log_and_no_status(make_broker, ollama, tmp_path):
     wait_ready(broker, 2)
     ollama.stop()
     put(broker, "n", 2, content="d")
-    told = vectors(broker).wait_status("the circuit to open", lambda s: s["circuit"] != "closed")
+    told = vectors(broker).wait_status("the circuit to open",
+                                       lambda s: s["circuit"] != "closed" and s["last_error"])
     assert "hunter2" not in str(told) and "hunter2" not in broker.log_text()
 
 

@@ -130,7 +130,8 @@ def test_retry_after_of_a_429_is_obeyed(flow, receiver):
     flow.wait_status("the first probe", lambda s: s["circuit"] == "closed")
     before_ms = time.time() * 1000
     put(flow.broker, "m", 5)
-    told = flow.wait_status("the circuit to open", lambda s: s["circuit"] != "closed")
+    told = flow.wait_status("the circuit to open",
+                            lambda s: s["circuit"] != "closed" and s["last_error"])
     assert told["next_probe_ms"] >= before_ms + HOUR_MS
     assert told["dead"] == 0 and len(receiver.of("put")) <= 4  # one a connection
     receiver.answer = lambda request: Answer()

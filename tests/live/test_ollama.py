@@ -74,7 +74,8 @@ def test_server_that_hangs_and_is_killed_costs_time_and_nothing_else(broker, oll
     assert broker.call("memory.get", id="now")["embedding_state"] == "pending"
     ollama.kill()
     vectors = Backend(broker, "vectors")
-    vectors.wait_status("the circuit to open", lambda s: s["circuit"] != "closed")
+    vectors.wait_status("the circuit to open",
+                        lambda s: s["circuit"] != "closed" and s["last_error"])
     ollama.start()
     vectors.call("probe")
     wait_ready(broker, 41)
