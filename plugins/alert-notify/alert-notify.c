@@ -237,7 +237,8 @@ static int notify_open(const struct memferry_host *host, void **self)
 static int notify_probe(void *self, struct memferry_reason *why)
 {
     struct notify *notify = self;
-    struct memferry_reason flaw;
+    struct memferry_reason flaw = {.text = ""};
+    char good[64] = "";
     bool works = false;
     int failed = 0;
 
@@ -247,12 +248,19 @@ static int notify_probe(void *self, struct memferry_reason *why)
         }
         int r = notify_sinks[i].probe(notify, &flaw);
         works = works || r == 0;
-        if (r < 0) {
+        if (r == 0) {
+            size_t size = strlen(good);
+            snprintf(good + size, sizeof good - size, "%s%s", size > 0 ? ", " : "",
+                     notify_sinks[i].name);
+        } else {
             notify->host->log(notify->host, MEMFERRY_LOG_WARNING, "%s does not work: %s",
                               notify_sinks[i].name, flaw.text);
             snprintf(why->text, sizeof why->text, "%s: %.480s", notify_sinks[i].name, flaw.text);
             failed = r;
         }
+    }
+    if (works && failed == 0) {
+        snprintf(why->text, sizeof why->text, "alerts can be told by %s", good);
     }
     return works ? 0 : failed;
 }

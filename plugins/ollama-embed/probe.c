@@ -13,6 +13,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -151,5 +152,12 @@ int ollama_probe(void *self, struct memferry_reason *why)
     int r = ask_for_model(ollama, why);
 
     ollama->old_api = false; /* it may be a newer server now */
-    return r < 0 ? r : embed_a_word(ollama, why);
+    r = r < 0 ? r : embed_a_word(ollama, why);
+    if (r == 0) {
+        snprintf(why->text, sizeof why->text,
+                 "%.100s at %.200s makes vectors of %u numbers, of texts of up to %zu bytes",
+                 ollama->model, http_client_target(ollama->http), ollama->host->dims,
+                 ollama->text_max);
+    }
+    return r;
 }
