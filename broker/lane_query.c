@@ -9,11 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 
-static int refused(const struct lane *lane, const struct memferry_outcome *outcome,
-                   struct error *err)
+/* A backend that is to blame is left alone from here on, as after a delivery. */
+static int refused(struct lane *lane, const struct memferry_outcome *outcome, struct error *err)
 {
     const char *why = outcome->reason.text;
 
+    if (outcome->verdict == MEMFERRY_RETRY && outcome->blame == MEMFERRY_BLAME_BACKEND) {
+        lane_trip(lane, CIRCUIT_BACKEND, outcome->retry_after_ms, why);
+    }
     return error_set(err, -EAGAIN, "Backend %s did not embed the query: %s", lane->name,
                      why[0] != '\0' ? why : "it gave no reason.");
 }

@@ -153,7 +153,8 @@ static struct lane *find_embedder(struct query_embeds *embeds, char why[512])
         if (status.circuit == CIRCUIT_CLOSED) {
             return backends->items[i].lane;
         }
-        snprintf(why, 512, "the embedder %s is away: %.380s", status.name, status.last_error);
+        snprintf(why, 512, "the embedder %s is away: %.380s", status.name,
+                 status.last_error[0] != '\0' ? status.last_error : "it was not reached yet");
         return NULL;
     }
     snprintf(why, 512, "no embedder is configured");

@@ -156,6 +156,13 @@ struct search_index *search_index_discard(struct search_index *index)
     return NULL;
 }
 
+int search_index_check(struct search_index *index, struct error *err)
+{
+    return sql_exec(&index->sql,
+                    "INSERT INTO memory_fts(memory_fts, rank) VALUES('integrity-check', 1)",
+                    "check", err);
+}
+
 uint64_t search_index_cursor(const struct search_index *index)
 {
     return index->cursor;

@@ -63,6 +63,9 @@ int search_index_reset_rows(struct search_index *index, uint64_t generation, str
 int search_index_commit(struct search_index *index, uint64_t cursor, struct error *err);
 void search_index_rollback(struct search_index *index);
 
+/* Holds the words against the texts: -EIO when they differ. For tests. */
+int search_index_check(struct search_index *index, struct error *err);
+
 uint64_t search_index_count(const struct search_index *index);
 /* How many rows the file of vectors must have. */
 int search_index_rows(struct search_index *index, uint64_t *ret, struct error *err);

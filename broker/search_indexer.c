@@ -117,9 +117,11 @@ static int index_batch(struct search_indexer *indexer, uint64_t upto_seq, struct
     }
     r = search_files_put(&indexer->files, batch, err);
     reader_batch_free(batch);
-    if (r == 0) {
-        progress(indexer, search_files_cursor(&indexer->files));
+    cursor = search_files_cursor(&indexer->files);
+    if (r == 0 && cursor >= upto_seq) {
+        return become_level(indexer, cursor, err);
     }
+    progress(indexer, r == 0 ? cursor : 0);
     return r;
 }
 
