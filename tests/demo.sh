@@ -25,6 +25,14 @@ trap 'stop_broker || true; rm -rf "$root"' EXIT
 
 step() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 run() { printf '\033[2m$ %s\033[0m\n' "$*"; eval "$*"; }
+until_true() { # WHAT CONDITION: looks again and again, a minute at most
+  local end=$((SECONDS + 60))
+  until eval "$2"; do
+    [ "$SECONDS" -lt "$end" ] || { echo "waited a minute for $1" >&2; return 1; }
+    sleep 0.05
+  done
+}
+alerts() { memferry --json alert | sed -n 's/^{"id":"\([^"]*\)".*"rule":"\([^"]*\)".*/\2 \1/p'; }
 
 step "1. A memory is put. No broker runs and there is no config: the command starts one."
 run 'memferry put --id tea --kind fact --tag tea --prop cups=2 "Tea is at four, in the garden"'
@@ -43,29 +51,76 @@ cc -o "$root/hello" "$(dirname "$0")/../docs/examples/hello.c" -I"$(dirname "$0"
   -L"$build/client" -lmemferry -Wl,-rpath,"$build/client"
 run "$root/hello"
 
-step "5. A backend is added: mirror-file, one line for each memory. It gets what was there before, too."
+step "5. Backends are added: mirror takes each memory, and gets what was there before; the bell takes alerts."
 stop_broker
 mkdir -p "$XDG_CONFIG_HOME/memferry"
 cat >"$XDG_CONFIG_HOME/memferry/memferry.conf" <<CONF
+[guard]
+bulk_change = 50% in 1s
+
 [backend "mirror"]
 plugin = mirror-file
 path = $root/mirror.ndjson
+
+[backend "bell"]
+plugin = alert-notify
+log_file = $root/alerts.ndjson
 CONF
 run 'cat $XDG_CONFIG_HOME/memferry/memferry.conf'
 run 'memferryd --check-config'
 run 'memferry put --wait --id late "This one waits until every backend has it"'
-run 'memferry flush'
 run 'memferry backends'
 run 'cut -c 1-110 $HOME/mirror.ndjson'
 
-step "6. A memory changes, and is deleted; every version stays."
+step "6. A memory changes, and is deleted; every version stays. And it is found again by its words."
 run 'memferry put --id tea --prop cups=3 "Tea is at five now"'
 run 'memferry delete tea --reason "no more tea"'
 run 'memferry history tea'
 run 'memferry get tea --version 1'
+run 'memferry search deploy'
 
-step "7. How it goes, and that all is well on disk."
+step "7. How it goes, and a backup while it goes."
 run 'memferry status'
+run 'memferry backup $HOME/backup.db'
+run 'memferryd --check-journal $HOME/backup.db'
+
+step "8. The disaster: of sixty notes an agent overwrites ten and deletes forty."
+run 'seq 60 | sed '\''s/.*/{"id":"note-&","content":"What day & taught","tags":["work"]}/'\'' |
+    memferry put --quiet --from-json -'
+run 'memferry export --quiet $HOME/before.ndjson'
+cat >"$root/agent" <<'AGENT'
+#!/bin/sh
+seq 10 | sed 's/.*/{"id":"note-&","content":"TODO"}/' | memferry put --quiet --from-json -
+memferry delete --quiet --reason "cleaning up" $(seq -f note-%g 21 60)
+memferry guard observe --quiet "psql -c 'DROP TABLE notes'"
+memferry guard observe --quiet "MATCH (n) DETACH DELETE n"
+AGENT
+chmod 700 "$root/agent"
+run 'cat $HOME/agent'
+until_true "the notes to be a second old" '[ -z "$(memferry list --since 1s --limit 1)" ]'
+run 'memferry session run --agent demo -- $HOME/agent'
+run 'memferry list --tag work --all | wc -l'
+
+step "9. Nothing was refused, and nothing passed unseen: one alert for each rule, here and at the bell."
+until_true "the bell to have four alerts" '[ "$(cat $root/alerts.ndjson 2>/dev/null | wc -l)" -ge 4 ]'
+run 'memferry alert'
+run 'cut -c 1-120 $HOME/alerts.ndjson'
+[ "$(alerts | cut -d " " -f 1 | sort | xargs)" = "bulk-change mass-statement rapid-delete schema-change" ]
+
+step "10. What the alert tells of is undone. Every note is as it was, byte for byte."
+alert=$(alerts | sed -n 's/^bulk-change //p')
+run "memferry undo $alert --yes | tail -3"
+run 'memferry export --quiet $HOME/after.ndjson'
+contents() { sed -E 's/"(stamp|updated_ms|session_id|origin)":("[^"]*"|[^,}]*),?//g' "$1"; }
+run 'cmp <(contents $HOME/before.ndjson) <(contents $HOME/after.ndjson) && echo "the same"'
+
+step "11. The whole disk is lost, journal and store. The mirror brings back every memory."
+run 'memferry flush'
+stop_broker
+run 'rm -r $XDG_STATE_HOME/memferry'
+run 'memferry recover --from mirror'
+run 'memferry export --quiet $HOME/recovered.ndjson'
+run 'cmp $HOME/after.ndjson $HOME/recovered.ndjson && echo "the same"'
 stop_broker
 run 'memferryd --check-journal'
 printf '\nThat was the main job. README.md goes on from here.\n'
