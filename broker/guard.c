@@ -125,9 +125,9 @@ static bool is_active(const struct guard *guard)
     return active;
 }
 
-static uint64_t shortest_window(const struct guard *guard)
+static uint64_t next_look_ms(const struct guard *guard)
 {
-    int64_t shortest = GUARD_WINDOW_MS;
+    int64_t shortest = GUARD_QUIET_MS;
 
     for (size_t i = 0; i < GUARD_RULES; i++) {
         int64_t window = guard->rules[i].rate.window_ms;
@@ -137,12 +137,12 @@ static uint64_t shortest_window(const struct guard *guard)
     return (uint64_t)(window > 0 && window < shortest ? window : shortest);
 }
 
-/* An alert counts: somebody has to look when its window has passed, if nothing happens. */
+/* An alert counts: somebody has to look when its window has passed, or it is quiet. */
 static void want_timer(struct guard *guard)
 {
     if (!guard->is_timed && is_active(guard)) {
         guard->is_timed = true;
-        guard->delay_ms = shortest_window(guard);
+        guard->delay_ms = next_look_ms(guard);
         mailbox_post(guard->mailbox, &guard->note);
     }
 }

@@ -23,13 +23,33 @@ void guard_alarm_tell_new(struct guard_alarm *alarm, struct event_text session,
     listener->tell(listener, alarm, session, true);
 }
 
-void guard_alarm_tell_more(struct guard_alarm *alarm, struct event_text session, bool ends,
-                           struct guard_listener *listener)
+static void tell_count(struct guard_alarm *alarm, struct event_text session,
+                       struct guard_listener *listener)
 {
-    if (alarm->count > alarm->told && (ends || alarm->count >= 2 * alarm->told)) {
+    if (alarm->count > alarm->told) {
         alarm->told = alarm->count;
         listener->tell(listener, alarm, session, false);
     }
+}
+
+void guard_alarm_tell_more(struct guard_alarm *alarm, struct event_text session,
+                           struct guard_listener *listener)
+{
+    if (alarm->count >= 2 * alarm->told) {
+        tell_count(alarm, session, listener);
+    }
+}
+
+bool guard_alarm_pass(struct guard_alarm *alarm, struct event_text session, int64_t now_ms,
+                      struct guard_listener *listener)
+{
+    bool ends = alarm->active && alarm->until_ms <= now_ms;
+
+    if (ends || (alarm->active && alarm->last_ms + GUARD_QUIET_MS <= now_ms)) {
+        tell_count(alarm, session, listener);
+    }
+    alarm->active = alarm->active && !ends;
+    return ends;
 }
 
 void guard_alarm_resume(struct guard_alarm *alarm, const struct guard_known *known,

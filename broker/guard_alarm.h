@@ -2,8 +2,9 @@
  * guard_alarm.h - one alert of a rule while it counts: from the event that raised it until a window
  * has passed.
  *
- * It is told when it is raised, again whenever its count has doubled, and a last time at its end if
- * it has grown since: never an event for an event. Times are those of events.
+ * It is told when it is raised, again whenever its count has doubled, and when it has grown since
+ * and nothing came for GUARD_QUIET_MS, or its window ends: never an event for an event of a storm,
+ * and soon after one all of it can be undone. Times are those of events.
  */
 #ifndef MEMFERRY_GUARD_ALARM_H
 #define MEMFERRY_GUARD_ALARM_H
@@ -15,6 +16,7 @@
 #include <stdint.h>
 
 #define GUARD_SAMPLES_MAX 10
+#define GUARD_QUIET_MS    2000
 
 struct guard_alarm {
     bool active;
@@ -38,9 +40,12 @@ void guard_alarm_sample(struct guard_alarm *alarm, uint64_t seq);
 void guard_alarm_count(struct guard_alarm *alarm, int64_t at_ms, uint64_t seq);
 void guard_alarm_tell_new(struct guard_alarm *alarm, struct event_text session,
                           struct guard_listener *listener);
-/* If its count has doubled, or it ends, and there is anything to tell. */
-void guard_alarm_tell_more(struct guard_alarm *alarm, struct event_text session, bool ends,
+/* If its count has doubled. */
+void guard_alarm_tell_more(struct guard_alarm *alarm, struct event_text session,
                            struct guard_listener *listener);
+/* It is now_ms: tells what there is to tell at the end, or when it is quiet. True: it is over. */
+bool guard_alarm_pass(struct guard_alarm *alarm, struct event_text session, int64_t now_ms,
+                      struct guard_listener *listener);
 
 /* ---- after a start ---- */
 

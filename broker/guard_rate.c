@@ -81,22 +81,15 @@ static void drop_first(struct guard_rate *rate)
     rate->count--;
 }
 
-static void end_alarm(struct guard_rate *rate, struct guard_alarm *alarm, struct event_text session)
-{
-    if (alarm->active && alarm->until_ms <= rate->now_ms) {
-        guard_alarm_tell_more(alarm, session, true, rate->listener);
-        alarm->active = false;
-    }
-}
-
 static void leave_behind(struct guard_rate *rate)
 {
     while (rate->count > 0 && mark_at(rate, 0)->at_ms <= rate->now_ms - rate->window_ms) {
         drop_first(rate);
     }
-    end_alarm(rate, &rate->alarm, nobody);
+    guard_alarm_pass(&rate->alarm, nobody, rate->now_ms, rate->listener);
     for (size_t i = 0; i < GUARD_SESSIONS_MAX; i++) {
-        end_alarm(rate, &rate->sessions[i].alarm, name_of(&rate->sessions[i]));
+        struct guard_session *session = &rate->sessions[i];
+        guard_alarm_pass(&session->alarm, name_of(session), rate->now_ms, rate->listener);
     }
 }
 
@@ -171,7 +164,7 @@ static const struct guard_alarm *count_in(struct guard_rate *rate, struct guard_
                                           struct event_text session, uint64_t seq)
 {
     guard_alarm_count(alarm, rate->now_ms, seq);
-    guard_alarm_tell_more(alarm, session, false, rate->listener);
+    guard_alarm_tell_more(alarm, session, rate->listener);
     return alarm;
 }
 

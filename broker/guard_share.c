@@ -61,9 +61,7 @@ static void end_alarm(struct guard_share *share)
 {
     const struct event_text session = {share->session, share->session_size};
 
-    if (share->alarm.active && share->alarm.until_ms <= share->now_ms) {
-        guard_alarm_tell_more(&share->alarm, session, true, share->listener);
-        share->alarm.active = false;
+    if (guard_alarm_pass(&share->alarm, session, share->now_ms, share->listener)) {
         forget_changes(share);
     }
 }
@@ -235,7 +233,7 @@ static void count_in(struct guard_share *share, const struct guard_change *chang
         share->session_size = 0; /* no longer one session's */
     }
     guard_alarm_count(alarm, share->now_ms, change->seq);
-    guard_alarm_tell_more(alarm, (struct event_text){share->session, share->session_size}, false,
+    guard_alarm_tell_more(alarm, (struct event_text){share->session, share->session_size},
                           share->listener);
 }
 

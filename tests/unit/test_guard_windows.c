@@ -153,6 +153,30 @@ static void test_count_is_told_when_it_has_doubled_and_at_the_end(void **state)
     guard_rate_deinit(&rate);
 }
 
+static void test_count_is_told_soon_after_the_storm(void **state)
+{
+    struct ear ear = ear_new();
+    struct guard_rate rate;
+
+    (void)state;
+    guard_rate_init(&rate, 3, 10 * GUARD_QUIET_MS, &ear.listener);
+    for (uint64_t i = 1; i <= 9; i++) {
+        add(&rate, "a", 0, i);
+    }
+    guard_rate_pass(&rate, GUARD_QUIET_MS - 1);
+    assert_int_equal(ear.count, 2);
+    guard_rate_pass(&rate, GUARD_QUIET_MS);
+    assert_int_equal(ear.count, 3);
+    assert_int_equal(ear.told[2].count, 9);
+    assert_true(guard_rate_is_active(&rate)); /* it counts on */
+    guard_rate_pass(&rate, 2 * GUARD_QUIET_MS);
+    assert_int_equal(ear.count, 3);
+    add(&rate, "a", 2 * GUARD_QUIET_MS, 10);
+    guard_rate_pass(&rate, 3 * GUARD_QUIET_MS);
+    assert_int_equal(ear.told[3].count, 10);
+    guard_rate_deinit(&rate);
+}
+
 static void test_next_alert_needs_as_many_events_again(void **state)
 {
     struct ear ear = ear_new();
@@ -507,6 +531,7 @@ int main(void)
         cmocka_unit_test(test_two_sessions_below_the_limit_are_over_it_together),
         cmocka_unit_test(test_session_with_an_alert_of_its_own_is_not_counted_in_all),
         cmocka_unit_test(test_count_is_told_when_it_has_doubled_and_at_the_end),
+        cmocka_unit_test(test_count_is_told_soon_after_the_storm),
         cmocka_unit_test(test_next_alert_needs_as_many_events_again),
         cmocka_unit_test(test_clock_that_goes_back_a_little_stands_still),
         cmocka_unit_test(test_clock_that_goes_back_far_begins_anew),
