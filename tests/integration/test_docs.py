@@ -93,5 +93,9 @@ def test_demo_runs_from_beginning_to_end():
     done = subprocess.run([ROOT / "tests/demo.sh", BUILD], capture_output=True, text=True,
                           timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    for said in ("read back: From a C program", "Tea is at four", "all is well"):
-        assert said in done.stdout
+    for said in ("read back: From a C program", "Tea is at four", "all is well", "50 memories",
+                 "were verified; 0 left out"):
+        assert said in done.stdout + done.stderr
+    assert done.stdout.count("the same") == 4  # as asked, and as answered, twice
+    for rule in ("rapid-delete", "bulk-change", "schema-change", "mass-statement"):
+        assert f"{rule}-" in done.stdout
