@@ -83,15 +83,24 @@ def lane(graph):
 
 
 @pytest.fixture
-def flow(graph, ollama, n8n):
-    """The workflow memory-sync, on servers that are all up."""
-    ollama.start()
-    n8n.start()
-    return Flow(n8n, "memory-sync", graph)
+def flow_with(graph, ollama, n8n):
+    """Makes the workflow memory-sync, with changes to n8n's environment, on servers that are all up."""
+    def make(**changes):
+        ollama.start()
+        n8n.be(**changes)
+        return Flow(n8n, "memory-sync", graph)
+
+    return make
+
+
+@pytest.fixture
+def flow(flow_with):
+    """The workflow memory-sync."""
+    return flow_with()
 
 
 @pytest.fixture
 def bell(graph, n8n):
     """The workflow memory-alert."""
-    n8n.start()
+    n8n.be()
     return Flow(n8n, "memory-alert", graph)

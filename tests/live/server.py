@@ -114,14 +114,16 @@ class N8n(Server):
             N8N_HOME_DIR=str(home), N8N_PORT=str(self.port),
             N8N_RUNNERS_BROKER_PORT=str(broker_port), NEO4J_HTTP_URL=neo4j.url,
             NEO4J_PASSWORD=PASSWORD, OLLAMA_URL=ollama.url, **environment)
+        self.base, self.running = dict(self.environment), dict(self.environment)
 
-    def restart(self, **environment):
-        """None takes a variable away."""
-        self.stop()
-        for name, value in environment.items():
-            self.environment.pop(name, None)
-            if value is not None:
-                self.environment[name] = value
+    def be(self, **changes):
+        """Up, with these changes to the environment that it was made with and no others; None takes a
+        variable away."""
+        wanted = {**self.base, **changes}
+        self.environment = {name: value for name, value in wanted.items() if value is not None}
+        if self.environment != self.running:
+            self.stop()
+        self.running = self.environment
         self.start()
 
 
