@@ -43,10 +43,23 @@ static void keep_first_line(struct http_reply *reply)
     reply->body_size = size;
 }
 
+/* Until its database is ready n8n answers 200 and this to everything, and keeps nothing of it. */
+static bool is_starting(const struct http_reply *reply)
+{
+    static const char words[] = "n8n is starting up";
+
+    return reply->status == 200 && reply->body != NULL &&
+           strncmp(reply->body, words, sizeof words - 1) == 0;
+}
+
 struct memferry_outcome webhook_verdict(struct http_reply *reply, const char *target)
 {
     if (reply->failure != HTTP_ANSWERED) {
         return http_verdict(reply, 1, target);
+    }
+    if (is_starting(reply)) {
+        return outcome_retry(MEMFERRY_BLAME_BACKEND, -1, "%s answered that n8n is starting up",
+                             target);
     }
     if (reply->status == 409) {
         struct memferry_outcome outcome = outcome_done();

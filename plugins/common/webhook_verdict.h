@@ -2,6 +2,7 @@
  * webhook_verdict.h - what a webhook's answer means: verdict.h, and what receivers of webhooks mean
  * by some statuses (docs/webhooks.md has the table).
  *
+ *   200, "n8n is starting up"    nobody has it: BACKEND's
  *   401 403 404 405    the secret, or the workflow: BACKEND's, and the reason says what to look at
  *   409                it holds a newer state: DONE, superseded
  *   410                gone for good: GONE

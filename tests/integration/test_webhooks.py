@@ -167,6 +167,17 @@ def test_receiver_with_a_newer_state_is_done_and_told(flow, receiver, answer):
     assert receipt["backends"] == {"flow": "superseded"}
 
 
+def test_n8n_that_is_starting_says_200_and_loses_nothing(flow, receiver):
+    receiver.answer = lambda request: Answer(200, "n8n is starting up. Please wait")
+    put(flow.broker, "m", 5)
+    told = flow.wait_status("the circuit to open", lambda s: "starting up" in s["last_error"])
+    assert (told["delivered"], told["dead"], told["deferred"]) == (0, 0, 0)
+    receiver.answer = lambda request: Answer()
+    flow.call("probe")
+    level(flow)
+    assert flow.status()["delivered"] == 5
+
+
 def test_redirect_is_not_followed_and_told_by_its_host(flow, receiver):
     receiver.answer = lambda request: Answer(302, Location=f"{receiver.url}?elsewhere-secret=1")
     with pytest.raises(RpcError):

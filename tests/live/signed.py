@@ -10,6 +10,7 @@ import time
 import uuid
 
 from graph import vector
+from wire import until
 
 SECRET = "a-secret-of-the-tests"
 NEXT_SECRET = "whsec_" + base64.b64encode(b"\x00the-next-secret-of-the-tests\xff").decode()
@@ -83,9 +84,14 @@ class Flow:
         return reply.body
 
     def at_once(self, bodies, **signing):
-        """All side by side; the replies in the order of the bodies."""
+        """All side by side, and again what may be tried again, as memferry does; the replies in the
+        order of the bodies."""
+        def post(body):
+            return until(lambda: (reply := self.post(body, **signing)).status != 503 and reply,
+                         "an answer other than 503", TIMEOUT_S)
+
         with concurrent.futures.ThreadPoolExecutor(len(bodies)) as pool:
-            return list(pool.map(lambda body: self.post(body, **signing), bodies))
+            return list(pool.map(post, bodies))
 
     # ---- the graph ----
 

@@ -432,6 +432,17 @@ static void test_a_receiver_that_holds_a_newer_state_says_so(void **state)
     assert_int_equal(f->outcomes[0].verdict, MEMFERRY_DONE);
 }
 
+static void test_n8n_that_starts_says_200_and_has_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct memferry_outcome outcome = answered(f, 200, "n8n is starting up. Please wait");
+
+    assert_int_equal(outcome.verdict, MEMFERRY_RETRY);
+    assert_int_equal(outcome.blame, MEMFERRY_BLAME_BACKEND);
+    assert_non_null(strstr(outcome.reason.text, "starting up"));
+    assert_int_equal(answered(f, 200, "all is well").verdict, MEMFERRY_DONE);
+}
+
 static void test_json_over_several_lines_is_one_reason(void **state)
 {
     struct fixture *f = *state;
@@ -570,6 +581,7 @@ int main(void)
         TEST(test_a_refused_memory_costs_its_neighbours_nothing),
         TEST(test_what_blames_the_backend_ends_the_batch),
         TEST(test_a_receiver_that_holds_a_newer_state_says_so),
+        TEST(test_n8n_that_starts_says_200_and_has_nothing),
         TEST(test_json_over_several_lines_is_one_reason),
         TEST(test_secrets_that_a_receiver_sends_back_are_masked),
         TEST(test_a_redirect_is_told_by_its_host_alone),
