@@ -173,7 +173,7 @@ static bool read_keys(struct unpack *in, uint32_t count, struct event *event)
     return in->at == in->end;
 }
 
-/* What its op cannot do without is there. */
+/* What its op cannot do without is there; what is of no memory names none. */
 static bool is_complete(const struct event *event)
 {
     switch (event->op) {
@@ -188,12 +188,12 @@ static bool is_complete(const struct event *event)
         return event->memory_id.size > 0;
     case EVENT_SESSION_BEGIN:
     case EVENT_SESSION_END:
-        return event->session_id.size > 0;
+        return event->session_id.size > 0 && event->memory_id.data == NULL;
     case EVENT_ALERT:
-        return event->event_id.size > 0 && event->fields != NULL;
+        return event->event_id.size > 0 && event->fields != NULL && event->memory_id.data == NULL;
     case EVENT_STATEMENT:
     case EVENT_ALERT_ACK:
-        return true;
+        return event->memory_id.data == NULL;
     default: /* no op at all */
         return false;
     }

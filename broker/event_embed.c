@@ -17,9 +17,9 @@ bool event_embed_model_is_valid(struct event_text model)
             memcmp(model.data, EMBEDDING_MODEL_CALLER, model.size) != 0);
 }
 
-static bool is_finite(struct unpack_slice vector)
+bool embedding_is_finite(struct unpack_slice vector)
 {
-    for (size_t at = 0; at < vector.size; at += sizeof(float)) {
+    for (size_t at = 0; at + sizeof(float) <= vector.size; at += sizeof(float)) {
         float number;
         memcpy(&number, vector.data + at, sizeof number);
         if (!isfinite(number)) {
@@ -33,7 +33,7 @@ static bool is_complete(const struct event_embed *embed)
 {
     return embed->content_hash != NULL && event_embed_model_is_valid(embed->model) &&
            embed->vector.size > 0 && embed->vector.size % sizeof(float) == 0 &&
-           is_finite(embed->vector);
+           embedding_is_finite(embed->vector);
 }
 
 /* ---- pack ---- */

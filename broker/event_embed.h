@@ -23,6 +23,9 @@ struct event_embed {
     struct unpack_slice vector; /* little-endian float32, finite */
 };
 
+/* Of whole floats; no NaN, no infinity. */
+bool embedding_is_finite(struct unpack_slice vector);
+
 /* 1 to 256 bytes, and not "caller". */
 bool event_embed_model_is_valid(struct event_text model);
 

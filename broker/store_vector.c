@@ -56,6 +56,9 @@ int store_add_vector(struct store *store, struct store_event *apply, struct even
     if (vector.size != (size_t)store->dims * sizeof(float)) {
         return store_refuse_event(apply, err, "its embedding has another size than [broker] dims");
     }
+    if (!embedding_is_finite(vector)) {
+        return store_refuse_event(apply, err, "its embedding is not of finite numbers");
+    }
     int r = same_text(model, model_caller) ? 0 : drop_older(store, apply, err);
     if (r == 0) {
         r = insert(store, apply, model, vector, truncated, err);

@@ -155,6 +155,16 @@ static void test_what_a_newer_broker_wrote_is_refused(void **state)
     assert_refused("\xc7\x00\x01", 3);                      /* an ext type */
 }
 
+static void test_what_is_of_no_memory_names_none(void **state)
+{
+    (void)state;
+    assert_refused("\x84\x01\x08\x02\xa1i\x03\xa1m\x09\x80", 11); /* an alert */
+    assert_refused("\x82\x01\x09\x03\xa1m", 6);                   /* its ack */
+    assert_refused("\x83\x01\x05\x03\xa1m\x04\xa1s", 9);          /* a session's begin */
+    assert_refused("\x83\x01\x06\x03\xa1m\x04\xa1s", 9);          /* and end */
+    assert_refused("\x82\x01\x07\x03\xa1m", 6);                   /* a statement */
+}
+
 static void test_conditions_and_deletes_wait_for_the_apply(void **state)
 {
     struct event event = {.op = EVENT_PUT,
@@ -218,6 +228,7 @@ int main(void)
         cmocka_unit_test(test_every_cut_payload_is_refused),
         cmocka_unit_test(test_changed_bytes_never_read_past_the_end),
         cmocka_unit_test(test_what_a_newer_broker_wrote_is_refused),
+        cmocka_unit_test(test_what_is_of_no_memory_names_none),
         cmocka_unit_test(test_conditions_and_deletes_wait_for_the_apply),
         cmocka_unit_test(test_ops_have_names),
         cmocka_unit_test(test_numbers_of_every_width_are_read),

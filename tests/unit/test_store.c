@@ -354,7 +354,8 @@ static void test_an_event_that_is_none_of_ours_is_refused(void **state)
                                       "{'content':'x','props':[]}",
                                       "{'content':'x','props':{'a':{'b':1}}}",
                                       "{'content':'x','props':{'a':[null]}}",
-                                      "{'content':'x','embedding':[1]}"};
+                                      "{'content':'x','embedding':[1]}",
+                                      "{'content':'x','embedding':[1,1e39]}"}; /* infinity */
     struct fixture *f = *state;
     struct apply_result result;
 
