@@ -2,8 +2,9 @@
  * catalog.c - which line holds the newest state of each memory.
  *
  * Happy path: every line of every part, oldest first, becomes an entry; now and then, and at the
- * end, the entries are sorted by id and only the newest of each id stays. So memory is bounded by
- * the number of memories, not of lines.
+ * end, the new entries are sorted by id and merged with the others, and only the newest of each id
+ * stays. So memory is bounded by the number of memories, not of lines, and what was appended since
+ * costs no more than itself and one pass.
  *
  * Failure modes: a part cannot be read, no memory, too many memories. A line that is damaged is
  * counted and skipped: its memory may have another.
@@ -34,8 +35,10 @@ struct entry {
 struct catalog {
     struct entry *entries;
     size_t count, capacity;
+    size_t sorted; /* of the count; behind them as they came */
     size_t compact_at;
     uint64_t lines;
+    off_t end; /* of what was read of the file itself */
 };
 
 struct catalog *catalog_free(struct catalog *catalog)
@@ -67,32 +70,47 @@ static int compare(const void *a, const void *b)
     return order != 0 ? order : (left->order > right->order) - (left->order < right->order);
 }
 
-static void compact(struct catalog *c)
+/* What is given last of an id stays. Returns how many there are now. */
+static size_t keep(struct entry *entries, size_t count, const struct entry *entry)
 {
-    size_t kept = 0;
+    if (count > 0 && strcmp(entries[count - 1].id, entry->id) == 0) {
+        free(entries[--count].id);
+    }
+    entries[count] = *entry;
+    return count + 1;
+}
 
-    if (c->count == 0) {
-        return;
+static int compact(struct catalog *c)
+{
+    struct entry *fresh, *merged;
+    size_t fresh_count = c->count - c->sorted, kept = 0;
+
+    if (fresh_count == 0) {
+        return 0;
     }
-    qsort(c->entries, c->count, sizeof *c->entries, compare);
-    for (size_t i = 0; i < c->count; i++) {
-        if (i + 1 < c->count && strcmp(c->entries[i].id, c->entries[i + 1].id) == 0) {
-            free(c->entries[i].id);
-        } else {
-            c->entries[kept++] = c->entries[i];
-        }
+    merged = reallocarray(NULL, c->capacity, sizeof *merged);
+    if (merged == NULL) {
+        return -ENOMEM;
     }
-    c->count = kept;
+    fresh = &c->entries[c->sorted];
+    qsort(fresh, fresh_count, sizeof *fresh, compare);
+    for (size_t i = 0, k = 0; i < c->sorted || k < fresh_count;) {
+        bool old = k == fresh_count || (i < c->sorted && compare(&c->entries[i], &fresh[k]) < 0);
+        kept = keep(merged, kept, old ? &c->entries[i++] : &fresh[k++]);
+    }
+    free(c->entries);
+    c->entries = merged;
+    c->count = c->sorted = kept;
     c->compact_at = kept * 2 > COMPACT_FIRST ? kept * 2 : COMPACT_FIRST;
+    return 0;
 }
 
 static int make_room(struct catalog *c)
 {
-    if (c->count >= c->compact_at) {
-        compact(c);
-    }
-    if (c->count < c->capacity) {
-        return 0;
+    int result = c->count >= c->compact_at ? compact(c) : 0;
+
+    if (result != 0 || c->count < c->capacity) {
+        return result;
     }
     size_t capacity = c->capacity == 0 ? 256 : c->capacity * 2;
     if (capacity > ENTRIES_MAX) {
@@ -144,17 +162,18 @@ static int add_line(struct catalog *c, const char *text, size_t size, uint64_t p
     return result;
 }
 
-static int read_lines(struct catalog *c, FILE *stream, uint64_t part, uint64_t *bad_lines)
+/* From *offset on, which is moved on. */
+static int read_lines(struct catalog *c, FILE *stream, uint64_t part, off_t *offset,
+                      uint64_t *bad_lines)
 {
     char *text = NULL;
     size_t capacity = 0;
-    off_t offset = 0;
     ssize_t size;
-    int result = 0;
+    int result = fseeko(stream, *offset, SEEK_SET) < 0 ? -errno : 0;
 
     while (result == 0 && (errno = 0, size = getline(&text, &capacity, stream)) > 0) {
-        result = add_line(c, text, (size_t)size, part, offset, bad_lines);
-        offset += size;
+        result = add_line(c, text, (size_t)size, part, *offset, bad_lines);
+        *offset += size;
     }
     if (result == 0 && ferror(stream)) {
         result = errno != 0 ? -errno : -EIO;
@@ -163,7 +182,8 @@ static int read_lines(struct catalog *c, FILE *stream, uint64_t part, uint64_t *
     return result;
 }
 
-static int read_part(struct catalog *c, const struct file *file, uint64_t part, uint64_t *bad_lines)
+static int read_part(struct catalog *c, const struct file *file, uint64_t part, off_t *offset,
+                     uint64_t *bad_lines)
 {
     char *path = file_part_path(file, part);
 
@@ -171,7 +191,7 @@ static int read_part(struct catalog *c, const struct file *file, uint64_t part, 
         return -ENOMEM;
     }
     FILE *stream = fopen(path, "re");
-    int result = stream == NULL ? -errno : read_lines(c, stream, part, bad_lines);
+    int result = stream == NULL ? -errno : read_lines(c, stream, part, offset, bad_lines);
     if (stream != NULL) {
         fclose(stream);
     }
@@ -191,17 +211,22 @@ int catalog_new(struct catalog **ret, const struct file *file, uint64_t *ret_bad
         c->compact_at = COMPACT_FIRST;
     }
     for (size_t i = 0; result == 0 && i < count; i++) {
-        result = read_part(c, file, parts[i], ret_bad_lines);
-    }
-    if (result == 0) {
-        result = read_part(c, file, 0, ret_bad_lines);
+        off_t offset = 0;
+        result = read_part(c, file, parts[i], &offset, ret_bad_lines);
     }
     free(parts);
     if (result == 0) {
-        compact(c);
+        result = catalog_go_on(c, file, ret_bad_lines);
     }
     *ret = result == 0 ? c : catalog_free(c);
     return result;
+}
+
+int catalog_go_on(struct catalog *c, const struct file *file, uint64_t *bad_lines)
+{
+    int result = read_part(c, file, 0, &c->end, bad_lines);
+
+    return result == 0 ? compact(c) : result;
 }
 
 size_t catalog_after(const struct catalog *catalog, const char *id)

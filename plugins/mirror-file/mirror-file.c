@@ -161,6 +161,18 @@ static int append(struct mirror *m, const struct memferry_memory *memory,
     return file_append(&m->file, line, size, why);
 }
 
+/* What the catalog says of the file is of a part then. */
+static int rotate(struct mirror *m, struct memferry_reason *why)
+{
+    off_t size = m->file.size;
+    int result = file_rotate(&m->file, why);
+
+    if (m->file.size < size) {
+        m->catalog = catalog_free(m->catalog);
+    }
+    return result;
+}
+
 static void mirror_deliver(void *self, const struct memferry_memory *memories, size_t n,
                            struct memferry_outcome *outcomes)
 {
@@ -168,9 +180,8 @@ static void mirror_deliver(void *self, const struct memferry_memory *memories, s
     struct memferry_reason why = {.text = ""};
     int result = make_ready(m, &why);
 
-    m->catalog = catalog_free(m->catalog); /* what it says is about to change */
     if (result == 0) {
-        result = file_rotate(&m->file, &why);
+        result = rotate(m, &why);
     }
     for (size_t i = 0; result == 0 && i < n; i++) {
         result = append(m, &memories[i], &outcomes[i], &why);
@@ -186,12 +197,15 @@ static void mirror_deliver(void *self, const struct memferry_memory *memories, s
 
 /* ---- source ---- */
 
-static int make_catalog(struct mirror *m)
+/* Makes it, or adds what was delivered since the last page. */
+static int renew_catalog(struct mirror *m)
 {
     uint64_t bad_lines = 0;
-    int result = catalog_new(&m->catalog, &m->file, &bad_lines);
+    int result = m->catalog == NULL ? catalog_new(&m->catalog, &m->file, &bad_lines)
+                                    : catalog_go_on(m->catalog, &m->file, &bad_lines);
 
     if (result != 0) {
+        m->catalog = catalog_free(m->catalog);
         m->host->log(m->host, MEMFERRY_LOG_ERROR, "cannot read %s: %s", m->file.path,
                      strerror(-result));
     } else if (bad_lines > 0) {
@@ -216,8 +230,7 @@ static int give_one(struct mirror *m, size_t i, memferry_fetch_fn *fn, void *arg
     return result;
 }
 
-/* Pages of one fetch share a catalog: it is made with the first, and goes with the last or with the
- * next delivery. */
+/* Pages of one fetch share a catalog: it is made with the first, and goes with the last. */
 static int mirror_fetch(void *self, const char *after_id, size_t max, memferry_fetch_fn *fn,
                         void *arg)
 {
@@ -232,7 +245,7 @@ static int mirror_fetch(void *self, const char *after_id, size_t max, memferry_f
     if (after_id[0] == '\0') {
         m->catalog = catalog_free(m->catalog);
     }
-    if (m->catalog == NULL && make_catalog(m) != 0) {
+    if (renew_catalog(m) != 0) {
         return -EIO;
     }
     size_t count = catalog_count(m->catalog);

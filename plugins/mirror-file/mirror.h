@@ -75,6 +75,8 @@ struct catalog;
 
 /* Reads all parts. Lines that cannot be read are counted and skipped. */
 int catalog_new(struct catalog **ret, const struct file *file, uint64_t *ret_bad_lines);
+/* What was appended to the file since, and did not begin a new part. Adds to *bad_lines. */
+int catalog_go_on(struct catalog *catalog, const struct file *file, uint64_t *bad_lines);
 struct catalog *catalog_free(struct catalog *catalog); /* NULL is fine; returns NULL */
 /* Index of the first memory whose id is greater, and how many there are. */
 size_t catalog_after(const struct catalog *catalog, const char *id);

@@ -383,6 +383,74 @@ static void test_fetch_pages_and_stops_when_told(void **state)
     assert_int_equal(got.count, 2);
 }
 
+static unsigned count_of(const char *text, const char *wanted)
+{
+    unsigned count = 0;
+
+    for (; (text = strstr(text, wanted)) != NULL; text++) {
+        count++;
+    }
+    return count;
+}
+
+/* One page of one memory each, and a delivery behind each page. */
+static void fetch_beside_deliveries(struct fixture *f, const char *last, struct fetched *got)
+{
+    char after[8] = "";
+
+    while (strcmp(after, last) != 0) {
+        assert_int_equal(fetch(f, after, 1, take, got), 1);
+        snprintf(after, sizeof after, "%.2s", got->text[got->count - 1]);
+        deliver_ok(f, simple("00", "changed behind the page", got->count));
+        deliver_ok(f, simple("09", got->text[got->count - 1], got->count));
+    }
+}
+
+static void test_pages_see_what_is_delivered_between_them(void **state)
+{
+    struct fixture *f = *state;
+    static const char damaged[] = "{\"memferry\":1,damaged\n";
+    struct fetched got = {.count = 0};
+    char id[8];
+
+    open_ok(f, "");
+    close_mirror(f);
+    write_bytes(f->file, damaged, sizeof damaged - 1, 0);
+    open_ok(f, "");
+    for (int i = 0; i < 10; i++) {
+        snprintf(id, sizeof id, "%02d", i);
+        deliver_ok(f, simple(id, "x", 0));
+    }
+    fetch_beside_deliveries(f, "09", &got);
+    assert_int_equal(got.count, 10);
+    assert_string_equal(got.text[8], "08=x");
+    assert_string_equal(got.text[9], "09=08=x");
+    assert_int_equal(count_of(log_text(f), "skipped 1 lines"), 1); /* the whole was read once */
+}
+
+static void test_pages_go_on_over_a_new_part(void **state)
+{
+    struct fixture *f = *state;
+    struct fetched got = {.count = 0};
+    char content[3000], id[8];
+
+    memset(content, 'x', sizeof content - 1);
+    content[sizeof content - 1] = '\0';
+    open_ok(f, "rotate_size = 4K\n");
+    for (int i = 0; i < 10; i++) {
+        snprintf(id, sizeof id, "%02d", i);
+        deliver_ok(f, simple(id, content, 0));
+    }
+    for (int i = 0; i < 10; i++) {
+        snprintf(id, sizeof id, "%02d", i - 1);
+        assert_int_equal(fetch(f, i == 0 ? "" : id, 1, take, &got), 1);
+        deliver_ok(f, simple("09", i == 8 ? "the last" : content, i));
+    }
+    assert_int_equal(got.count, 10);
+    assert_int_equal(strncmp(got.text[5], "05=xxx", 6), 0);
+    assert_string_equal(got.text[9], "09=the last");
+}
+
 static void test_many_states_of_few_memories_are_few_memories(void **state)
 {
     struct fixture *f = *state;
@@ -676,6 +744,8 @@ int main(void)
         TEST(test_a_memory_comes_back_exactly),
         TEST(test_fetch_gives_the_newest_state_of_each_in_order),
         TEST(test_fetch_pages_and_stops_when_told),
+        TEST(test_pages_see_what_is_delivered_between_them),
+        TEST(test_pages_go_on_over_a_new_part),
         TEST(test_many_states_of_few_memories_are_few_memories),
         TEST(test_a_torn_last_line_is_cut_and_the_rest_kept),
         TEST(test_a_file_that_is_one_torn_line_begins_anew),
