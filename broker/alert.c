@@ -77,7 +77,7 @@ static size_t count_fields(const struct alert *alert)
 {
     return (size_t)4 /* rule, severity, at_ms, count */ + alert->adds +
            (alert->session_id.size > 0) + (alert->peer_pid != 0) + (alert->peer_command.size > 0) +
-           (alert->sample_count > 0) + 2 * (size_t)(alert->from_seq != 0) +
+           (alert->sample_count > 0) + 2 * (size_t)(alert->from_seq != 0) + (alert->until_ms != 0) +
            (alert->statement.size > 0) + (alert->summary.size > 0) + (alert->undo.size > 0);
 }
 
@@ -101,6 +101,9 @@ static int pack_fields(msgpack_packer *out, const struct alert *alert)
     if (alert->from_seq != 0) {
         failed |= pack_name(out, "from_seq") | msgpack_pack_uint64(out, alert->from_seq);
         failed |= pack_name(out, "to_seq") | msgpack_pack_uint64(out, alert->to_seq);
+    }
+    if (alert->until_ms != 0) {
+        failed |= pack_name(out, "until_ms") | msgpack_pack_int64(out, alert->until_ms);
     }
     failed |= pack_text(out, "statement", &alert->statement, ALERT_STATEMENT_MAX);
     failed |= pack_text(out, "summary", &alert->summary, ALERT_SUMMARY_MAX);
@@ -216,6 +219,9 @@ static bool read_field(struct unpack *in, const char *name, size_t size, struct 
     }
     if (is_name(name, size, "to_seq")) {
         return read_count(in, &alert->to_seq);
+    }
+    if (is_name(name, size, "until_ms")) {
+        return unpack_int(in, &alert->until_ms);
     }
     if (is_name(name, size, "adds")) {
         return unpack_bool(in, &alert->adds);

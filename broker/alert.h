@@ -40,6 +40,8 @@ struct alert {
     size_t sample_count; /* of the first ones; more are left out */
     /* The first and last event of what it counts, for who undoes it; 0: it counts no memories. */
     uint64_t from_seq, to_seq;
+    int64_t
+        until_ms; /* events behind to_seq and before it count too, once it is told again; 0: none */
     struct event_text statement, summary, undo;
 };
 

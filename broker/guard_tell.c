@@ -222,6 +222,7 @@ void guard_tell(struct guard_listener *listener, const struct guard_alarm *alarm
         alert.undo = (struct event_text){undo, strlen(undo)};
         alert.from_seq = alarm->first_seq;
         alert.to_seq = alarm->last_seq;
+        alert.until_ms = alarm->until_ms;
     }
     if (is_new) {
         alert.peer_pid = guard->now.peer_pid;

@@ -108,7 +108,9 @@ static const char *const statement_texts[READER_STATEMENTS] = {
                           "FROM memory m CROSS JOIN event e ON e.seq=m.version "
                           "LEFT JOIN deferred d ON d.lane=?1 AND d.memory_id=m.id "
                           "WHERE m.id>?2 ORDER BY m.id LIMIT ?3",
-    [READER_PLAN_ALERT] = "SELECT rule, session_id, from_seq, to_seq FROM alert WHERE id=?1",
+    [READER_PLAN_ALERT] =
+        "SELECT rule, session_id, from_seq, to_seq, until_ms FROM alert WHERE id=?1",
+    [READER_PLAN_LATER] = "SELECT seq FROM event WHERE seq>?1 AND at_ms>=?2 ORDER BY seq LIMIT 1",
     /* A row without a state needs no vector, and cost nothing but itself. */
     [READER_EMBED_AFTER] =
         "SELECT m.id, e.state, m.touched_seq, d.attempts, d.dead, 0, NULL, m.content_hash, 1 "

@@ -208,6 +208,24 @@ static bool parse_place(const char *after, struct planner *planner)
     return true;
 }
 
+/* An alert is not told again for each event: what came behind the last that was told, within its
+ * window, belongs to it. */
+static int extend_to(struct planner *planner, int64_t until_ms, struct error *err)
+{
+    sqlite3_stmt *find = planner->reader->statements[READER_PLAN_LATER];
+    struct plan_request *request = &planner->request;
+    bool found;
+
+    sql_bind_uint(find, 1, request->to_seq);
+    sql_bind_int(find, 2, until_ms);
+    int r = sql_step(&planner->reader->sql, find, &found, err);
+    if (r == 0) {
+        request->to_seq = found ? sql_column_uint(find, 0) - 1 : planner->upto_seq;
+        sql_reset(find);
+    }
+    return r;
+}
+
 /* What an alert has counted, as a plan by changes. */
 static int read_alert(struct planner *planner, struct error *err)
 {
@@ -238,8 +256,12 @@ static int read_alert(struct planner *planner, struct error *err)
         request->session_id = arena_text(&planner->plan->arena, session.data, session.size);
     }
     bool no_memory = session.data != NULL && request->session_id == NULL;
+    int64_t until_ms = sqlite3_column_int64(find, 4); /* NULL reads as 0 */
     sql_reset(find);
-    return no_memory ? planner_no_memory(err) : 0;
+    if (no_memory) {
+        return planner_no_memory(err);
+    }
+    return until_ms != 0 ? extend_to(planner, until_ms, err) : 0;
 }
 
 static int begin_page(struct planner *planner, struct error *err)

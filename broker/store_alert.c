@@ -109,6 +109,11 @@ static int write_alert(struct store *store, const struct store_event *apply,
         sql_bind_null(put, 14);
         sql_bind_null(put, 15);
     }
+    if (alert->until_ms != 0) {
+        sql_bind_int(put, 16, alert->until_ms);
+    } else {
+        sql_bind_null(put, 16);
+    }
     return store_outcome_of(sql_run(&store->sql, put, err));
 }
 

@@ -87,9 +87,11 @@ static const char *const statement_texts[STORE_STATEMENTS] = {
     [STORE_FIND_ALERT] = "SELECT seq, count, acked_ms FROM alert WHERE id=?1",
     [STORE_PUT_ALERT] =
         "INSERT INTO alert(id, seq, rule, severity, first_ms, at_ms, session_id, peer_pid, "
-        "peer_command, count, sample_ids, statement, summary, undo, from_seq, to_seq) "
-        "VALUES(?1,?2,?3,?4,?5,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15) ON CONFLICT DO UPDATE SET "
-        "seq=?2, rule=?3, severity=?4, at_ms=?5, session_id=?6, peer_pid=ifnull(?7, peer_pid), "
+        "peer_command, count, sample_ids, statement, summary, undo, from_seq, to_seq, until_ms) "
+        "VALUES(?1,?2,?3,?4,?5,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16) ON CONFLICT DO UPDATE "
+        "SET "
+        "until_ms=ifnull(?16, until_ms), seq=?2, rule=?3, severity=?4, at_ms=?5, session_id=?6, "
+        "peer_pid=ifnull(?7, peer_pid), "
         "peer_command=ifnull(?8, peer_command), count=?9, sample_ids=ifnull(?10, sample_ids), "
         "statement=ifnull(?11, statement), summary=ifnull(?12, summary), undo=ifnull(?13, undo), "
         "acked_ms=NULL, "

@@ -64,7 +64,7 @@ static const char *const migrations[] = {
     " severity TEXT NOT NULL, first_ms INTEGER NOT NULL, at_ms INTEGER NOT NULL, session_id TEXT,"
     " peer_pid INTEGER, peer_command TEXT, count INTEGER NOT NULL, sample_ids BLOB,"
     " statement TEXT, summary TEXT, undo TEXT, acked_ms INTEGER, acked_by TEXT,"
-    " from_seq INTEGER, to_seq INTEGER) STRICT;"
+    " from_seq INTEGER, to_seq INTEGER, until_ms INTEGER) STRICT;"
     "CREATE UNIQUE INDEX alert_seq ON alert(seq);"
     "CREATE INDEX alert_open ON alert(seq) WHERE acked_ms IS NULL;"
     "ALTER TABLE embedding ADD COLUMN truncated INTEGER NOT NULL DEFAULT 0;"

@@ -6,7 +6,9 @@ import uuid
 import pytest
 
 from command import Command
-from harness import MEMFERRY, die_with_parent
+from harness import MEMFERRY, die_with_parent, dump
+from sinks import put
+from wire import until
 
 pytestmark = pytest.mark.skipif(not MEMFERRY.exists(), reason=f"not built: {MEMFERRY}")
 
@@ -200,3 +202,16 @@ def test_diff_needs_two_versions(command):
     command.fails(ABSENT, "diff", "tea", "7")
     command.fails(EX_USAGE, "diff", "tea", "x")
     command.fails(EX_USAGE, "diff")
+
+
+def test_undo_of_an_alert_brings_back_what_came_behind_its_last_update(broker):
+    """An alert is told when it is raised and when its count doubles, and not for each delete."""
+    put(broker, "m", 60)
+    for n in range(40):
+        broker.call("memory.delete", id=f"m{n}", session_id="the-agent")
+    alert, = until(lambda: broker.call("alert.list", rule="rapid-delete")["alerts"], "the alert")
+    assert 10 < alert["count"] < 40
+    Command(broker).ok("undo", alert["id"], "--yes")
+    with broker.client() as client:
+        memories, _ = dump(client)
+    assert not [m for m in memories.values() if m.get("deleted_ms")]
