@@ -278,6 +278,11 @@ bool backends_is_sink(const struct backends *backends, size_t i)
     return backends->kinds.items[i] == LANE_SINK;
 }
 
+bool backends_is_alerts(const struct backends *backends, size_t i)
+{
+    return backends->kinds.items[i] == LANE_ALERTS;
+}
+
 size_t backends_sink_count(const struct backends *backends)
 {
     size_t count = 0;

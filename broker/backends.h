@@ -99,6 +99,7 @@ const struct config_backend *backends_wanted(const struct backends *backends, si
 bool backends_is_wanted(const struct backends *backends, const char *name);
 /* Receipts speak of sinks only. i: as in backends_wanted. */
 bool backends_is_sink(const struct backends *backends, size_t i);
+bool backends_is_alerts(const struct backends *backends, size_t i);
 size_t backends_sink_count(const struct backends *backends);
 /* Some lane has been told to end and has not yet. */
 bool backends_are_ending(const struct backends *backends);

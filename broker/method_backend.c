@@ -52,6 +52,16 @@ static enum rpc_code flush_params_read(void *target, const struct param *param)
     return param_is(param, "names") ? read_names(params, param) : RPC_METHOD_NOT_FOUND;
 }
 
+/* But those that tell of alerts, which may hold one back for a minute. */
+static void name_all(struct backends *backends, struct flush_params *flush)
+{
+    for (size_t i = 0; i < backends_wanted_count(backends); i++) {
+        if (!backends_is_alerts(backends, i)) {
+            strcpy(flush->names[flush->name_count++], backends_wanted(backends, i)->name);
+        }
+    }
+}
+
 static void fail_no_backend(struct call *call, const char *field, const char *name)
 {
     struct rpc_failure failure = {.code = RPC_NOT_FOUND};
@@ -79,8 +89,8 @@ void method_backend_flush(struct services *services, struct call *call,
             return;
         }
     }
-    for (size_t i = 0; !flush.has_names && i < backends_wanted_count(backends); i++) {
-        strcpy(flush.names[flush.name_count++], backends_wanted(backends, i)->name);
+    if (!flush.has_names) {
+        name_all(backends, &flush);
     }
     waits_flush(services->waits, call, flush.names, flush.name_count,
                 services->writes->committed_seq, (int)flush.timeout_ms);

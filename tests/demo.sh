@@ -118,7 +118,7 @@ contents() { sed -E 's/"(stamp|updated_ms|session_id|origin)":("[^"]*"|[^,}]*),?
 run 'cmp <(contents $HOME/before.ndjson) <(contents $HOME/after.ndjson) && echo "the same"'
 
 step "11. The whole disk is lost, journal and store. The mirror brings back every memory."
-run 'memferry flush mirror'
+run 'memferry flush'
 stop_broker
 run 'rm -r $XDG_STATE_HOME/memferry'
 run 'memferry recover --from mirror'

@@ -347,3 +347,17 @@ def test_command_lists_and_acks(gone):
     assert command.json("alert", "--acked")["acked_ms"]
     assert command.ok("alert", "ack", "--all") == "0\n"
     assert "no alert nobody" in command.fails(1, "alert", "ack", "nobody").stderr
+
+
+def test_flush_of_all_waits_for_no_alert_that_is_held_back(make_broker, tmp_path):
+    log = tmp_path / "alerts.ndjson"
+    broker = make_broker(f'[backend "bell"]\nplugin = alert-notify\nlog_file = {log}\nagain = 1h\n')
+    broker.call("guard.observe", statement="DROP TABLE t", language="sql")
+    until(lambda: log.exists() and log.read_text(), "the first to be told")
+    for n in range(3):
+        broker.call("guard.observe", statement=f"DROP TABLE t{n}", language="sql")
+    assert broker.call("backend.flush")["backends"] == []
+    until(lambda: broker.call("alert.list")["alerts"][0]["count"] == 4, "all to be counted")
+    with pytest.raises(RpcError) as failed:
+        broker.call("backend.flush", names=["bell"], timeout_ms=1)
+    assert failed.value.name == "timeout"

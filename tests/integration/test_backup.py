@@ -3,12 +3,13 @@ import json
 import shutil
 import signal
 import sqlite3
+import subprocess
 import time
 
 import pytest
 
 from command import Command
-from harness import MEMFERRY, all_memories, dump
+from harness import MEMFERRY, all_memories, die_with_parent, dump
 from load import Load, check_receipts, remove_store
 from test_full_disk import STORAGE_FULL, Disk
 from test_full_disk import pytestmark as needs_namespaces
@@ -269,6 +270,28 @@ def test_an_attempt_that_was_cut_short_is_begun_again(make_broker):
     go_on_from(broker, path)
     broker.start()
     assert versions(broker) == before
+
+
+@pytest.mark.parametrize("seen", ["memferry.db.part", "journal", "journal/*.seg", "memferry.db"])
+def test_going_on_that_was_killed_is_begun_again(make_broker, seen):
+    broker = make_broker()
+    fill(broker, 60)
+    path, _ = back_up(broker)
+    before = versions(broker)
+    broker.stop()
+    lose_everything(broker)
+    process = subprocess.Popen(broker.command("--from-backup", str(path)), env=broker.environment,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               preexec_fn=die_with_parent)
+    until(lambda: list(broker.state.glob(seen)) or process.poll() is not None, seen)
+    process.kill()
+    process.wait()
+    if not (broker.state / "memferry.db").exists():
+        go_on_from(broker, path)
+    assert broker.run("--check-journal").returncode == 0
+    broker.start()
+    assert versions(broker) == before
+    assert broker.call("memory.put", id="next", content="x")["seq"] == 61
 
 
 def test_nothing_that_is_there_is_replaced(make_broker):
