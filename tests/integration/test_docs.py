@@ -10,7 +10,8 @@ import pytest
 import harness
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-DOCUMENTS = ["README.md", "docs/protocol.md", "docs/sessions.md", "docs/operations.md"]
+DOCUMENTS = ["README.md", "docs/protocol.md", "docs/sessions.md", "docs/operations.md",
+             "docs/guard.md"]
 BUILD = pathlib.Path(os.environ.get("MEMFERRY_BUILD", "build")).resolve()
 
 

@@ -10,7 +10,9 @@ import uuid
 
 import pytest
 
+import harness
 from command import Command
+from sinks import PLUGINS, compile_plugin
 from wire import RpcError, until
 
 WIDE = "[guard]\nrapid_delete = 10 in 1h\nbulk_change = off\n"
@@ -326,6 +328,33 @@ def test_bad_parameters_are_named(shared, params, field):
     with pytest.raises(RpcError) as failure:
         shared.call("guard.observe", params)
     assert failure.value.name == "invalid_params" and failure.value.data["field"] == field
+
+
+# ---- it holds up nobody ----
+
+
+@pytest.fixture(scope="module")
+def block(tmp_path_factory):
+    return compile_plugin(PLUGINS / "block_proc.c", tmp_path_factory.mktemp("so") / "block.so")
+
+
+@pytest.mark.skipif(harness.sanitized(), reason="a sanitizer comes first in the list of libraries")
+def test_put_has_its_receipt_while_the_guard_is_stuck(make_broker, block, tmp_path):
+    """The guard stops in the middle of raising an alert, and with it the store thread."""
+    gate, stuck = tmp_path / "gate", tmp_path / "stuck"
+    broker = make_broker(WIDE, LD_PRELOAD=str(block), BLOCK_WHILE=str(gate), BLOCK_TELL=str(stuck))
+    fill(broker, 20)
+    gate.touch()
+    with broker.client() as deleting, broker.client() as putting:
+        waits = deleting.send(DELETE, {"ids": names("m", 0, 11), "session_id": "one"})
+        until(stuck.exists, "the guard to be stuck")
+        for i in range(50):
+            receipt = putting.call(PUT, {"id": f"n{i}", "content": "c"})
+            assert receipt["durable"] and not receipt["duplicate"]
+        assert gate.exists()
+        gate.unlink()
+        assert len(deleting.wait(waits).get()["receipts"]) == 11
+    assert [a["count"] for a in settled(broker)] == [11]
 
 
 # ---- restarts and reloads ----
