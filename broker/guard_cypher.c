@@ -12,165 +12,18 @@
  *
  * Bounded: 64 variables; further ones are judged by the whole.
  */
-#include "broker/guard_condition.h"
-#include "broker/guard_judge.h"
+#include "broker/guard_cypher.h"
 
 #include <string.h>
-
-#define VARIABLES_MAX 64
-#define PATH_MAX_SIZE 64 /* bytes of a procedure's name that are looked at */
-
-enum clause {
-    CLAUSE_NONE,
-    CLAUSE_MATCH,
-    CLAUSE_MAKE, /* CREATE, MERGE */
-    CLAUSE_WHERE,
-    CLAUSE_DELETE,
-    CLAUSE_SET, /* and REMOVE */
-    CLAUSE_CALL,
-    CLAUSE_ON, /* ON CREATE, ON MATCH of a MERGE */
-    CLAUSE_OTHER
-};
-
-struct variable {
-    const char *text;
-    size_t size;
-    bool conditioned, was_named; /* in this WHERE */
-    unsigned path;               /* where it was seen last */
-};
-
-struct cypher_judge {
-    struct guard_scan scan;
-    struct guard_finding *finding;
-    unsigned depth;
-    struct guard_token token, last;
-    enum clause clause;
-    struct variable variables[VARIABLES_MAX];
-    size_t variable_count;
-    unsigned path;         /* of the pattern that is being read */
-    bool path_conditioned; /* it has a property map, or a variable that is conditioned */
-    size_t pattern_depth;  /* ( and [ of a pattern */
-    size_t map_depth;      /* { in a pattern or a WHERE */
-    bool map_is_filled;
-    bool matches, is_conditioned; /* the statement */
-    bool explains, began;
-    bool wants_target; /* of SET and REMOVE: the next name is one */
-    struct guard_condition condition;
-    char procedure[PATH_MAX_SIZE]; /* of CALL, in small letters */
-    size_t procedure_size;
-    bool runs_strings; /* apoc: its strings are statements */
-};
-
-/* ---- variables ---- */
-
-static struct variable *find_variable(struct cypher_judge *judge, const struct guard_token *name)
-{
-    for (size_t i = 0; i < judge->variable_count; i++) {
-        struct variable *variable = &judge->variables[i];
-        if (variable->size == name->size && memcmp(variable->text, name->text, name->size) == 0) {
-            return variable;
-        }
-    }
-    return NULL;
-}
-
-/* A variable in a pattern: what it is bound to before ties the path. */
-static void see_variable(struct cypher_judge *judge)
-{
-    struct variable *variable = find_variable(judge, &judge->token);
-
-    if (variable != NULL) {
-        judge->path_conditioned |= variable->conditioned;
-    } else if (judge->variable_count < VARIABLES_MAX) {
-        variable = &judge->variables[judge->variable_count++];
-        *variable = (struct variable){.text = judge->token.text,
-                                      .size = judge->token.size,
-                                      .conditioned = judge->clause == CLAUSE_MAKE};
-    }
-    if (variable != NULL) {
-        variable->path = judge->path;
-    }
-}
-
-static void end_path(struct cypher_judge *judge)
-{
-    if (judge->path_conditioned && judge->clause == CLAUSE_MATCH) {
-        judge->is_conditioned = true;
-        for (size_t i = 0; i < judge->variable_count; i++) {
-            judge->variables[i].conditioned |= judge->variables[i].path == judge->path;
-        }
-    }
-    judge->path++;
-    judge->path_conditioned = false;
-}
-
-static void changed(struct cypher_judge *judge, const struct guard_token *name, const char *what)
-{
-    const struct variable *variable = find_variable(judge, name);
-    bool is_mass =
-        variable != NULL ? !variable->conditioned : judge->matches && !judge->is_conditioned;
-
-    if (is_mass && !judge->explains) {
-        guard_found_mass_statement(judge->finding, what);
-    }
-}
-
-/* ---- WHERE ---- */
-
-static bool shares_a_path(const struct cypher_judge *judge, const struct variable *variable)
-{
-    for (size_t i = 0; i < judge->variable_count; i++) {
-        if (judge->variables[i].was_named && judge->variables[i].path == variable->path) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void end_where(struct cypher_judge *judge)
-{
-    bool names_any = false;
-
-    if (guard_condition_end(&judge->condition) == GUARD_ALWAYS) {
-        return;
-    }
-    judge->is_conditioned = true;
-    for (size_t i = 0; i < judge->variable_count; i++) {
-        names_any |= judge->variables[i].was_named;
-    }
-    for (size_t i = 0; i < judge->variable_count; i++) {
-        struct variable *variable = &judge->variables[i];
-        variable->conditioned |= !names_any || shares_a_path(judge, variable);
-    }
-}
-
-static void begin_where(struct cypher_judge *judge)
-{
-    guard_condition_init(&judge->condition);
-    for (size_t i = 0; i < judge->variable_count; i++) {
-        judge->variables[i].was_named = false;
-    }
-}
-
-static void feed_where(struct cypher_judge *judge)
-{
-    if (judge->token.kind == GUARD_TOKEN_WORD || judge->token.kind == GUARD_TOKEN_NAME) {
-        struct variable *variable = find_variable(judge, &judge->token);
-        if (variable != NULL && !guard_token_is_sign(&judge->last, '.')) {
-            variable->was_named = true;
-        }
-    }
-    guard_condition_feed(&judge->condition, &judge->token);
-}
 
 /* ---- clauses ---- */
 
 static void end_clause(struct cypher_judge *judge)
 {
     if (judge->clause == CLAUSE_MATCH || judge->clause == CLAUSE_MAKE) {
-        end_path(judge);
+        cypher_end_path(judge);
     } else if (judge->clause == CLAUSE_WHERE) {
-        end_where(judge);
+        cypher_end_where(judge);
     }
     judge->pattern_depth = judge->map_depth = 0;
 }
@@ -182,7 +35,7 @@ static void begin_clause(struct cypher_judge *judge, enum clause clause)
     judge->wants_target = clause == CLAUSE_SET;
     judge->matches |= clause == CLAUSE_MATCH;
     if (clause == CLAUSE_WHERE) {
-        begin_where(judge);
+        cypher_begin_where(judge);
     } else if (clause == CLAUSE_CALL) {
         judge->procedure_size = 0;
         judge->runs_strings = false;
@@ -254,91 +107,6 @@ static bool feed_keyword(struct cypher_judge *judge)
     }
     begin_clause(judge, clause);
     return true;
-}
-
-/* ---- patterns ---- */
-
-static void feed_map(struct cypher_judge *judge)
-{
-    if (guard_token_is_sign(&judge->token, '{')) {
-        judge->map_depth++;
-    } else if (guard_token_is_sign(&judge->token, '}')) {
-        judge->map_depth--;
-        judge->path_conditioned |= judge->map_is_filled && judge->pattern_depth > 0; /* no {1,5} */
-    } else {
-        judge->map_is_filled = true;
-    }
-}
-
-static void feed_pattern_sign(struct cypher_judge *judge)
-{
-    switch (judge->token.text[0]) {
-    case '(':
-    case '[':
-        judge->pattern_depth++;
-        break;
-    case ')':
-    case ']':
-        judge->pattern_depth -= judge->pattern_depth > 0;
-        break;
-    case '{':
-        judge->map_depth = 1;
-        judge->map_is_filled = false;
-        break;
-    case ',':
-        if (judge->pattern_depth == 0) {
-            end_path(judge);
-        }
-        break;
-    default:
-        break;
-    }
-}
-
-static bool is_parameter(const struct guard_token *token)
-{
-    return token->kind == GUARD_TOKEN_WORD && token->text[0] == '$';
-}
-
-static void feed_pattern(struct cypher_judge *judge)
-{
-    bool opens = guard_token_is_sign(&judge->last, '(') || guard_token_is_sign(&judge->last, '[');
-
-    if (judge->map_depth > 0) {
-        feed_map(judge);
-    } else if (judge->token.kind == GUARD_TOKEN_SIGN) {
-        feed_pattern_sign(judge);
-    } else if (judge->pattern_depth > 0 && guard_token_is_name(&judge->token)) {
-        if (is_parameter(&judge->token) || guard_token_is(&judge->token, "WHERE")) {
-            judge->path_conditioned = true; /* (n $props), (n WHERE n.x = 1) */
-        } else if (opens) {
-            see_variable(judge);
-        }
-    }
-}
-
-/* ---- DELETE, SET, REMOVE ---- */
-
-static void feed_delete(struct cypher_judge *judge)
-{
-    if (guard_token_is_name(&judge->token) && !guard_token_is_sign(&judge->last, '.') &&
-        !guard_token_is_sign(&judge->last, ':')) {
-        changed(judge, &judge->token, "DELETE without a condition");
-    }
-}
-
-static void feed_set(struct cypher_judge *judge)
-{
-    if (guard_token_is_sign(&judge->token, ',') && judge->pattern_depth == 0) {
-        judge->wants_target = true;
-    } else if (judge->token.kind == GUARD_TOKEN_SIGN && strchr("([{", judge->token.text[0])) {
-        judge->pattern_depth++;
-    } else if (judge->token.kind == GUARD_TOKEN_SIGN && strchr(")]}", judge->token.text[0])) {
-        judge->pattern_depth -= judge->pattern_depth > 0;
-    } else if (judge->wants_target && guard_token_is_name(&judge->token)) {
-        judge->wants_target = false;
-        changed(judge, &judge->token, "SET or REMOVE without a condition");
-    }
 }
 
 /* ---- CALL ---- */
@@ -416,18 +184,18 @@ static void feed_in_clause(struct cypher_judge *judge)
     switch (judge->clause) {
     case CLAUSE_MATCH:
     case CLAUSE_MAKE:
-        feed_pattern(judge);
+        cypher_feed_pattern(judge);
         break;
     case CLAUSE_WHERE:
-        feed_where(judge);
+        cypher_feed_where(judge);
         judge->map_depth += guard_token_is_sign(&judge->token, '{');
         judge->map_depth -= guard_token_is_sign(&judge->token, '}') && judge->map_depth > 0;
         break;
     case CLAUSE_DELETE:
-        feed_delete(judge);
+        cypher_feed_delete(judge);
         break;
     case CLAUSE_SET:
-        feed_set(judge);
+        cypher_feed_set(judge);
         break;
     case CLAUSE_CALL:
         feed_call(judge);

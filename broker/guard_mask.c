@@ -6,13 +6,15 @@
  */
 #include "broker/guard_mask.h"
 
+#include "broker/guard_secret.h"
+
 #include <ctype.h>
 #include <stdbool.h>
 #include <string.h>
 #include <strings.h>
 
-#define NAME_MAX_SIZE  64  /* bytes of a name that are looked at */
-#define PASSWORD_REACH 160 /* bytes between PASSWORD and the TO of a new one */
+#define SECRET_NAME_MAX 64  /* bytes of a name that are looked at */
+#define PASSWORD_REACH  160 /* bytes between PASSWORD and the TO of a new one */
 
 struct mask {
     const char *text, *end;
@@ -22,40 +24,6 @@ struct mask {
     const char *program;  /* that options belong to: a name of the table, or NULL */
     const char *password; /* where the word PASSWORD stood last */
 };
-
-struct span {
-    const char *from, *to; /* from NULL: none */
-};
-
-static const struct span no_span;
-
-static bool is_name(char c)
-{
-    return isalnum((unsigned char)c) || c == '_';
-}
-
-static bool begins(const char *at, const char *end, const char *text)
-{
-    size_t size = strlen(text);
-
-    return (size_t)(end - at) >= size && strncasecmp(at, text, size) == 0;
-}
-
-static const char *skip_blanks(const char *at, const char *end)
-{
-    while (at < end && isspace((unsigned char)*at)) {
-        at++;
-    }
-    return at;
-}
-
-static const char *skip_name(const char *at, const char *end)
-{
-    while (at < end && is_name(*at)) {
-        at++;
-    }
-    return at;
-}
 
 /* ---- writing ---- */
 
@@ -91,61 +59,7 @@ static void replace(struct mask *mask, const struct span *secret)
     mask->at = secret->to;
 }
 
-/* ---- values ---- */
-
-/* From a quote to its end; escaped and doubled quotes belong to it. */
-static struct span quoted_value(const char *at, const char *end)
-{
-    char quote = *at;
-    const char *from = at + 1;
-
-    for (at = from; at < end; at++) {
-        if (*at == '\\' && at + 1 < end) {
-            at++;
-        } else if (*at == quote && at + 1 < end && at[1] == quote) {
-            at++;
-        } else if (*at == quote) {
-            break;
-        }
-    }
-    return at > from ? (struct span){from, at} : no_span;
-}
-
-static struct span bare_value(const char *at, const char *end, const char *stops)
-{
-    const char *from = at;
-
-    while (at < end && !isspace((unsigned char)*at) && strchr(stops, *at) == NULL) {
-        at++;
-    }
-    return at > from ? (struct span){from, at} : no_span;
-}
-
-/* A value that is written here: quoted, or up to what would end it. */
-static struct span value_at(const char *at, const char *end)
-{
-    if (at < end && *at == '\\' && at + 1 < end && (at[1] == '"' || at[1] == '\'')) {
-        return bare_value(at + 2, end, "\\"); /* \"…\" within another quote */
-    }
-    if (at < end && strchr("'\"`", *at) != NULL) {
-        return quoted_value(at, end);
-    }
-    return bare_value(at, end, "'\"`;&|,)}]>");
-}
-
 /* ---- names that sound secret ---- */
-
-static bool holds(const char *name, size_t size, const char *part)
-{
-    size_t part_size = strlen(part);
-
-    for (size_t i = 0; i + part_size <= size; i++) {
-        if (strncasecmp(name + i, part, part_size) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
 
 static bool is_secret_name(const char *name, size_t size)
 {
@@ -154,12 +68,12 @@ static bool is_secret_name(const char *name, size_t size)
                                         "access_key", "access-key", "private_key", "private-key",
                                         "credential", "auth_key",   "_pwd",        "signature"};
 
-    if (size > NAME_MAX_SIZE) { /* a name's end tells what it is */
-        name += size - NAME_MAX_SIZE;
-        size = NAME_MAX_SIZE;
+    if (size > SECRET_NAME_MAX) { /* a name's end tells what it is */
+        name += size - SECRET_NAME_MAX;
+        size = SECRET_NAME_MAX;
     }
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        if (holds(name, size, parts[i])) {
+        if (secret_holds(name, size, parts[i])) {
             return true;
         }
     }
@@ -171,7 +85,7 @@ static const char *skip_key(const char *at, const char *end)
 {
     const char *from = at;
 
-    while (at < end && at - from < 2 * NAME_MAX_SIZE && (is_name(*at) || *at == '-')) {
+    while (at < end && at - from < 2 * SECRET_NAME_MAX && (secret_is_name(*at) || *at == '-')) {
         at++;
     }
     return at;
@@ -185,25 +99,25 @@ static struct span assigned_value(const char *name_end, const char *end)
     while (at < end && strchr("\"'`\\]", *at) != NULL) {
         at++;
     }
-    at = skip_blanks(at, end);
+    at = secret_skip_blanks(at, end);
     if (at == end || strchr("=:", *at) == NULL) {
-        return no_span;
+        return secret_none;
     }
     while (at < end && strchr("=:>", *at) != NULL) {
         at++;
     }
-    return value_at(skip_blanks(at, end), end);
+    return secret_value(secret_skip_blanks(at, end), end);
 }
 
 /* --password VALUE */
 static struct span option_value(const struct mask *mask, const char *at, const char *name_end)
 {
     bool is_option = at - mask->text >= 2 && at[-1] == '-' && at[-2] == '-';
-    const char *value = skip_blanks(name_end, mask->end);
+    const char *value = secret_skip_blanks(name_end, mask->end);
 
     return is_option && value > name_end && value < mask->end && *value != '-'
-               ? value_at(value, mask->end)
-               : no_span;
+               ? secret_value(value, mask->end)
+               : secret_none;
 }
 
 /* ---- SQL and Cypher ---- */
@@ -212,106 +126,31 @@ static struct span option_value(const struct mask *mask, const char *at, const c
 static struct span sql_value(const char *at, const char *end)
 {
     static const char *const words[] = {"PASSWORD", "TO", "FROM", "AS", "BY", "WITH", "VALUES"};
-    bool by = begins(at, end, "IDENTIFIED");
-    const char *next = skip_blanks(skip_name(at, end), end);
+    bool by = secret_begins(at, end, "IDENTIFIED");
+    const char *next = secret_skip_blanks(secret_skip_name(at, end), end);
 
     for (unsigned i = 0; next < end && i < 5; i++) {
         if (*next == '\'' || *next == '"') {
-            return quoted_value(next, end);
+            return secret_quoted(next, end);
         }
-        const char *word_end = skip_name(next, end);
+        const char *word_end = secret_skip_name(next, end);
         bool known = *next == '(' || *next == '=';
         for (size_t k = 0; k < sizeof words / sizeof *words; k++) {
-            known |= (size_t)(word_end - next) == strlen(words[k]) && begins(next, end, words[k]);
+            known |=
+                (size_t)(word_end - next) == strlen(words[k]) && secret_begins(next, end, words[k]);
         }
         if (!known && !by) {
-            return no_span;
+            return secret_none;
         }
-        next = skip_blanks(word_end > next ? word_end : next + 1, end);
+        next = secret_skip_blanks(word_end > next ? word_end : next + 1, end);
     }
-    return no_span;
+    return secret_none;
 }
 
 /* The new password of Cypher's SET PASSWORD FROM '…' TO '…'. */
 static bool follows_password(const struct mask *mask, const char *at)
 {
     return mask->password != NULL && at - mask->password < PASSWORD_REACH;
-}
-
-/* ---- headers and URLs ---- */
-
-static struct span scheme_value(const char *at, const char *end)
-{
-    const char *value = skip_blanks(skip_name(at, end), end);
-
-    return value_at(value, end);
-}
-
-/* scheme://user:secret@host: what stands between the colon and the last @ before the path. */
-static struct span url_value(const char *at, const char *end)
-{
-    const char *colon = NULL, *sign = NULL;
-
-    for (at += 3; at < end && !isspace((unsigned char)*at) && strchr("/?#'\"`<>", *at) == NULL;
-         at++) {
-        if (*at == ':' && colon == NULL) {
-            colon = at;
-        } else if (*at == '@') {
-            sign = at;
-        }
-    }
-    return colon != NULL && sign != NULL && sign > colon + 1 ? (struct span){colon + 1, sign}
-                                                             : no_span;
-}
-
-/* ---- keys by their looks ---- */
-
-static size_t run_of(const char *at, const char *end, const char *more)
-{
-    const char *from = at;
-
-    while (at < end &&
-           (isalnum((unsigned char)*at) || (*at != '\0' && strchr(more, *at) != NULL))) {
-        at++;
-    }
-    return (size_t)(at - from);
-}
-
-static struct span known_key(const char *at, const char *end)
-{
-    static const struct {
-        const char *head;
-        size_t least; /* bytes behind the head */
-    } keys[] = {{"AKIA", 16},  {"ASIA", 16},     {"ghp_", 20},        {"gho_", 20},
-                {"ghs_", 20},  {"ghu_", 20},     {"github_pat_", 20}, {"glpat-", 16},
-                {"sk-", 20},   {"sk_live_", 16}, {"rk_live_", 16},    {"xoxb-", 16},
-                {"xoxp-", 16}, {"whsec_", 16},   {"AIza", 30},        {"npm_", 30},
-                {"eyJ", 30}};
-
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        size_t head = strlen(keys[i].head);
-        if ((size_t)(end - at) > head && memcmp(at, keys[i].head, head) == 0) {
-            size_t size = run_of(at + head, end, "_-./+=");
-            if (size >= keys[i].least) {
-                return (struct span){at, at + head + size};
-            }
-        }
-    }
-    return no_span;
-}
-
-/* -----BEGIN … PRIVATE KEY----- up to its END, or the end. */
-static struct span private_key(const char *at, const char *end)
-{
-    static const char close[] = "-----END";
-    size_t head = (size_t)(end - at) < NAME_MAX_SIZE ? (size_t)(end - at) : NAME_MAX_SIZE;
-
-    if (!begins(at, end, "-----BEGIN ") || !holds(at, head, "PRIVATE KEY")) {
-        return no_span;
-    }
-    const char *from = at + strlen("-----BEGIN ");
-    const char *found = memmem(from, (size_t)(end - from), close, strlen(close));
-    return (struct span){at, found != NULL ? found : end};
 }
 
 /* ---- short options ---- */
@@ -348,7 +187,7 @@ static void note_word(struct mask *mask, const char *at)
             mask->program = program;
         }
     }
-    if (begins(at, mask->end, "PASSWORD")) {
+    if (secret_begins(at, mask->end, "PASSWORD")) {
         mask->password = at;
     }
 }
@@ -358,14 +197,14 @@ static struct span pair_value(struct span value)
     const char *colon =
         value.from == NULL ? NULL : memchr(value.from, ':', (size_t)(value.to - value.from));
 
-    return colon != NULL && colon + 1 < value.to ? (struct span){colon + 1, value.to} : no_span;
+    return colon != NULL && colon + 1 < value.to ? (struct span){colon + 1, value.to} : secret_none;
 }
 
 /* At a dash that begins a word. */
 static struct span short_option_value(const struct mask *mask, const char *at)
 {
     if (mask->program == NULL) {
-        return no_span;
+        return secret_none;
     }
     for (size_t i = 0; i < sizeof short_options / sizeof *short_options; i++) {
         const struct short_option *option = &short_options[i];
@@ -374,41 +213,44 @@ static struct span short_option_value(const struct mask *mask, const char *at)
             strcmp(mask->program, option->program) != 0) {
             continue;
         }
-        struct span value = value_at(skip_blanks(at + 2, mask->end), mask->end);
+        struct span value = secret_value(secret_skip_blanks(at + 2, mask->end), mask->end);
         return option->is_pair ? pair_value(value) : value;
     }
-    return no_span;
+    return secret_none;
 }
 
 /* ---- the text ---- */
 
 static bool starts_word(const struct mask *mask, const char *at)
 {
-    return at == mask->text || !is_name(at[-1]);
+    return at == mask->text || !secret_is_name(at[-1]);
 }
 
 static struct span secret_of_word(const struct mask *mask, const char *at)
 {
     const char *end = mask->end, *name_end = skip_key(at, end);
-    struct span found = known_key(at, end);
+    struct span found = secret_known_key(at, end);
 
     if (found.from == NULL && is_secret_name(at, (size_t)(name_end - at))) {
         found = assigned_value(name_end, end);
         found = found.from != NULL ? found : option_value(mask, at, name_end);
     }
-    if (found.from == NULL && (begins(at, end, "PASSWORD") || begins(at, end, "IDENTIFIED") ||
-                               (begins(at, end, "TO ") && follows_password(mask, at)))) {
+    if (found.from == NULL &&
+        (secret_begins(at, end, "PASSWORD") || secret_begins(at, end, "IDENTIFIED") ||
+         (secret_begins(at, end, "TO ") && follows_password(mask, at)))) {
         found = sql_value(at, end);
     }
-    if (found.from == NULL && (begins(at, end, "Bearer ") || begins(at, end, "Basic "))) {
-        found = scheme_value(at, end);
+    if (found.from == NULL &&
+        (secret_begins(at, end, "Bearer ") || secret_begins(at, end, "Basic "))) {
+        found = secret_scheme(at, end);
     }
-    if (found.from == NULL && (begins(at, end, "Authorization:") || begins(at, end, "Cookie:") ||
-                               begins(at, end, "X-Auth"))) {
+    if (found.from == NULL &&
+        (secret_begins(at, end, "Authorization:") || secret_begins(at, end, "Cookie:") ||
+         secret_begins(at, end, "X-Auth"))) {
         found = assigned_value(name_end, end);
-        bool has_scheme = found.from != NULL &&
-                          (begins(found.from, end, "Bearer ") || begins(found.from, end, "Basic "));
-        found = has_scheme ? scheme_value(found.from, end) : found;
+        bool has_scheme = found.from != NULL && (secret_begins(found.from, end, "Bearer ") ||
+                                                 secret_begins(found.from, end, "Basic "));
+        found = has_scheme ? secret_scheme(found.from, end) : found;
     }
     return found;
 }
@@ -418,22 +260,22 @@ static struct span secret_at(struct mask *mask, const char *at)
     if (strchr("\n;|&", *at) != NULL) { /* NUL too */
         mask->program = NULL;
     }
-    if (begins(at, mask->end, "://")) {
-        return url_value(at, mask->end);
+    if (secret_begins(at, mask->end, "://")) {
+        return secret_url(at, mask->end);
     }
     if (!starts_word(mask, at)) {
-        return no_span;
+        return secret_none;
     }
     bool follows_name = at > mask->text && (at[-1] == '-' || at[-1] == '.');
-    if (is_name(*at) && !follows_name) {
+    if (secret_is_name(*at) && !follows_name) {
         note_word(mask, at);
     }
     if (*at == '-') {
-        struct span found = private_key(at, mask->end);
+        struct span found = secret_private_key(at, mask->end);
         bool begins_word = at == mask->text || isspace((unsigned char)at[-1]);
         return found.from != NULL || !begins_word ? found : short_option_value(mask, at);
     }
-    return is_name(*at) ? secret_of_word(mask, at) : no_span;
+    return secret_is_name(*at) ? secret_of_word(mask, at) : secret_none;
 }
 
 size_t guard_mask(const char *text, size_t size, char *ret, size_t max)

@@ -1,45 +1,7 @@
 /* guard_scan.c - see guard_scan.h. */
-#include "broker/guard_scan.h"
+#include "broker/guard_scan_space.h"
 
 #include <string.h>
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\f' || c == '\v';
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static bool is_word_start(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (unsigned char)c >= 0x80;
-}
-
-static bool is_word(char c)
-{
-    return is_word_start(c) || is_digit(c) || c == '$';
-}
-
-static size_t left(const struct guard_scan *scan)
-{
-    return (size_t)(scan->end - scan->at);
-}
-
-/* The character `ahead` of the next; NUL behind the end. */
-static char peek(const struct guard_scan *scan, size_t ahead)
-{
-    return ahead < left(scan) ? scan->at[ahead] : '\0';
-}
-
-static bool starts_with(const struct guard_scan *scan, const char *text)
-{
-    size_t size = strlen(text);
-
-    return left(scan) >= size && memcmp(scan->at, text, size) == 0;
-}
 
 struct guard_scan guard_scan_over(const char *text, size_t size, enum guard_dialect dialect)
 {
@@ -48,121 +10,6 @@ struct guard_scan guard_scan_over(const char *text, size_t size, enum guard_dial
                                .dialect = dialect,
                                .starts_line = true,
                                .starts_statement = true};
-}
-
-/* ---- blanks and comments ---- */
-
-static void skip_line(struct guard_scan *scan)
-{
-    const char *newline = memchr(scan->at, '\n', left(scan));
-
-    scan->at = newline != NULL ? newline : scan->end;
-}
-
-/* At the slash and star. PostgreSQL's comments nest; MySQL's, and Cypher's, do not. */
-static void skip_block(struct guard_scan *scan)
-{
-    size_t depth = 0;
-
-    for (; scan->at < scan->end; scan->at++) {
-        if (starts_with(scan, "/*")) {
-            scan->dialects_differ = scan->dialects_differ || depth > 0;
-            depth = depth > 0 && scan->dialect != GUARD_DIALECT_STANDARD ? depth : depth + 1;
-            scan->at++;
-        } else if (starts_with(scan, "*/") && --depth == 0) {
-            scan->at += 2;
-            return;
-        } else if (starts_with(scan, "*/")) {
-            scan->at++;
-        }
-    }
-    scan->is_open = true;
-}
-
-/* The head of a comment that MySQL executes: the version goes with it. */
-static void enter_comment(struct guard_scan *scan)
-{
-    scan->at += 3;
-    while (is_digit(peek(scan, 0))) {
-        scan->at++;
-    }
-    scan->runs_comment = true;
-}
-
-static bool skip_mysql_comment(struct guard_scan *scan)
-{
-    if (starts_with(scan, "/*!") || starts_with(scan, "/*M!")) {
-        scan->at += starts_with(scan, "/*M!") ? 1 : 0;
-        enter_comment(scan);
-    } else if (scan->runs_comment && starts_with(scan, "*/")) {
-        scan->at += 2;
-        scan->runs_comment = false;
-    } else if (peek(scan, 0) == '#' || (starts_with(scan, "--") &&
-                                        (left(scan) == 2 || (unsigned char)scan->at[2] <= ' '))) {
-        skip_line(scan);
-    } else if (starts_with(scan, "/*")) {
-        skip_block(scan);
-    } else {
-        /* The end of a comment that began in another dialect. */
-        scan->is_open = scan->is_open || starts_with(scan, "*/");
-        return false;
-    }
-    return true;
-}
-
-static bool skip_standard_comment(struct guard_scan *scan)
-{
-    if (starts_with(scan, "--")) {
-        scan->dialects_differ = true;
-        skip_line(scan);
-    } else if (starts_with(scan, "/*")) {
-        scan->dialects_differ = scan->dialects_differ || starts_with(scan, "/*!");
-        skip_block(scan);
-    } else if (peek(scan, 0) == '#' && (scan->starts_line || scan->starts_statement)) {
-        skip_line(scan);
-    } else {
-        scan->dialects_differ = scan->dialects_differ || peek(scan, 0) == '#';
-        return false;
-    }
-    return true;
-}
-
-static bool skip_cypher_comment(struct guard_scan *scan)
-{
-    if (starts_with(scan, "//")) {
-        skip_line(scan);
-    } else if (starts_with(scan, "/*")) {
-        skip_block(scan);
-    } else {
-        return false;
-    }
-    return true;
-}
-
-static bool skip_comment(struct guard_scan *scan)
-{
-    switch (scan->dialect) {
-    case GUARD_DIALECT_MYSQL:
-        return skip_mysql_comment(scan);
-    case GUARD_DIALECT_CYPHER:
-        return skip_cypher_comment(scan);
-    default:
-        return skip_standard_comment(scan);
-    }
-}
-
-static void skip_space(struct guard_scan *scan)
-{
-    while (scan->at < scan->end) {
-        if (*scan->at == '\n') {
-            scan->starts_line = true;
-            scan->at++;
-        } else if (is_blank(*scan->at)) {
-            scan->at++;
-        } else if (!skip_comment(scan)) {
-            return;
-        }
-    }
 }
 
 /* ---- tokens ---- */
@@ -185,8 +32,8 @@ static void take_quoted(struct guard_scan *scan, struct guard_token *token,
     for (; scan->at < scan->end; scan->at++) {
         if (*scan->at == '\\') {
             scan->dialects_differ = true;
-            scan->at += escapes && left(scan) > 1 ? 1 : 0;
-        } else if (*scan->at == quote && peek(scan, 1) == quote &&
+            scan->at += escapes && scan_left(scan) > 1 ? 1 : 0;
+        } else if (*scan->at == quote && scan_peek(scan, 1) == quote &&
                    (scan->dialect != GUARD_DIALECT_CYPHER || quote == '`')) {
             scan->at++;
         } else if (*scan->at == quote) {
@@ -206,11 +53,11 @@ static size_t dollar_size(const struct guard_scan *scan)
 {
     size_t size = 1;
 
-    while (is_word(peek(scan, size)) && peek(scan, size) != '$' &&
-           !(size == 1 && is_digit(peek(scan, size)))) {
+    while (scan_is_word(scan_peek(scan, size)) && scan_peek(scan, size) != '$' &&
+           !(size == 1 && scan_is_digit(scan_peek(scan, size)))) {
         size++;
     }
-    return peek(scan, size) == '$' ? size + 1 : 0;
+    return scan_peek(scan, size) == '$' ? size + 1 : 0;
 }
 
 static bool take_dollar(struct guard_scan *scan, struct guard_token *token)
@@ -235,13 +82,13 @@ static bool take_bracket(struct guard_scan *scan, struct guard_token *token)
 {
     size_t size = 1;
 
-    if (scan->dialect != GUARD_DIALECT_STANDARD || !is_word_start(peek(scan, 1))) {
+    if (scan->dialect != GUARD_DIALECT_STANDARD || !scan_is_word_start(scan_peek(scan, 1))) {
         return false;
     }
-    while (size < left(scan) && scan->at[size] != ']' && scan->at[size] != '\n') {
+    while (size < scan_left(scan) && scan->at[size] != ']' && scan->at[size] != '\n') {
         size++;
     }
-    if (peek(scan, size) != ']') {
+    if (scan_peek(scan, size) != ']') {
         return false;
     }
     take(scan, token, GUARD_TOKEN_NAME, size + 1);
@@ -252,7 +99,7 @@ static bool take_quote(struct guard_scan *scan, struct guard_token *token)
 {
     bool standard = scan->dialect == GUARD_DIALECT_STANDARD;
 
-    switch (peek(scan, 0)) {
+    switch (scan_peek(scan, 0)) {
     case '\'':
         take_quoted(scan, token, GUARD_TOKEN_STRING, '\'', !standard);
         return true;
@@ -275,7 +122,7 @@ static size_t word_size(const struct guard_scan *scan, size_t from)
 {
     size_t size = from;
 
-    while (is_word(peek(scan, size))) {
+    while (scan_is_word(scan_peek(scan, size))) {
         size++;
     }
     return size;
@@ -284,9 +131,9 @@ static size_t word_size(const struct guard_scan *scan, size_t from)
 /* E'…', N'…' and their like: the letter belongs to the string. */
 static bool take_prefixed(struct guard_scan *scan, struct guard_token *token)
 {
-    char letter = peek(scan, 0);
+    char letter = scan_peek(scan, 0);
 
-    if (scan->dialect == GUARD_DIALECT_CYPHER || peek(scan, 1) != '\'' ||
+    if (scan->dialect == GUARD_DIALECT_CYPHER || scan_peek(scan, 1) != '\'' ||
         strchr("EeNnBbXx", letter) == NULL) {
         return false;
     }
@@ -298,23 +145,23 @@ static bool take_prefixed(struct guard_scan *scan, struct guard_token *token)
 
 static bool take_word(struct guard_scan *scan, struct guard_token *token)
 {
-    char c = peek(scan, 0);
+    char c = scan_peek(scan, 0);
 
-    if (is_word_start(c)) {
+    if (scan_is_word_start(c)) {
         if (!take_prefixed(scan, token)) {
             take(scan, token, GUARD_TOKEN_WORD, word_size(scan, 1));
         }
         return true;
     }
-    if (c == '$' && scan->dialect == GUARD_DIALECT_CYPHER && is_word(peek(scan, 1))) {
+    if (c == '$' && scan->dialect == GUARD_DIALECT_CYPHER && scan_is_word(scan_peek(scan, 1))) {
         take(scan, token, GUARD_TOKEN_WORD, word_size(scan, 1));
         return true;
     }
-    if (!is_digit(c)) {
+    if (!scan_is_digit(c)) {
         return false;
     }
     size_t size = word_size(scan, 1);
-    if (peek(scan, size) == '.' && is_digit(peek(scan, size + 1))) {
+    if (scan_peek(scan, size) == '.' && scan_is_digit(scan_peek(scan, size + 1))) {
         size = word_size(scan, size + 1);
     }
     take(scan, token, GUARD_TOKEN_NUMBER, size);
@@ -325,10 +172,10 @@ static bool take_word(struct guard_scan *scan, struct guard_token *token)
 
 static bool rest_of_line_is_blank(const struct guard_scan *scan, size_t from)
 {
-    while (is_blank(peek(scan, from))) {
+    while (scan_is_blank(scan_peek(scan, from))) {
         from++;
     }
-    return from >= left(scan) || scan->at[from] == '\n';
+    return from >= scan_left(scan) || scan->at[from] == '\n';
 }
 
 /* GO and / on lines of their own; \g of psql and mysql; what DELIMITER said. */
@@ -336,18 +183,20 @@ static bool take_break(struct guard_scan *scan, struct guard_token *token)
 {
     size_t size = 0;
 
-    if (scan->delimiter_size > 0 && left(scan) >= scan->delimiter_size &&
+    if (scan->delimiter_size > 0 && scan_left(scan) >= scan->delimiter_size &&
         memcmp(scan->at, scan->delimiter, scan->delimiter_size) == 0) {
         size = scan->delimiter_size;
-    } else if (peek(scan, 0) == ';') {
+    } else if (scan_peek(scan, 0) == ';') {
         size = 1;
     } else if (scan->dialect == GUARD_DIALECT_CYPHER) {
         return false;
-    } else if (peek(scan, 0) == '\\' && (peek(scan, 1) == 'g' || peek(scan, 1) == 'G')) {
+    } else if (scan_peek(scan, 0) == '\\' &&
+               (scan_peek(scan, 1) == 'g' || scan_peek(scan, 1) == 'G')) {
         size = word_size(scan, 1);
-    } else if (scan->starts_line && peek(scan, 0) == '/' && rest_of_line_is_blank(scan, 1)) {
+    } else if (scan->starts_line && scan_peek(scan, 0) == '/' && rest_of_line_is_blank(scan, 1)) {
         size = 1;
-    } else if (scan->starts_line && (starts_with(scan, "GO") || starts_with(scan, "go")) &&
+    } else if (scan->starts_line &&
+               (scan_starts_with(scan, "GO") || scan_starts_with(scan, "go")) &&
                rest_of_line_is_blank(scan, 2)) {
         size = 2;
     }
@@ -359,7 +208,7 @@ static bool take_break(struct guard_scan *scan, struct guard_token *token)
 
 static bool take_meta(struct guard_scan *scan, struct guard_token *token)
 {
-    char c = peek(scan, 0);
+    char c = scan_peek(scan, 0);
     bool cypher = scan->dialect == GUARD_DIALECT_CYPHER;
 
     if (!scan->starts_line || !scan->starts_statement ||
@@ -367,7 +216,7 @@ static bool take_meta(struct guard_scan *scan, struct guard_token *token)
         return false;
     }
     const char *from = scan->at;
-    skip_line(scan);
+    scan_skip_line(scan);
     token->kind = GUARD_TOKEN_META;
     token->text = from;
     token->size = (size_t)(scan->at - from);
@@ -381,13 +230,13 @@ static bool take_delimiter(struct guard_scan *scan, const struct guard_token *to
         !guard_token_is(token, "DELIMITER")) {
         return false;
     }
-    while (is_blank(peek(scan, 0))) {
+    while (scan_is_blank(scan_peek(scan, 0))) {
         scan->at++;
     }
     const char *from = scan->at;
-    skip_line(scan);
+    scan_skip_line(scan);
     size_t size = (size_t)(scan->at - from);
-    while (size > 0 && is_blank(from[size - 1])) {
+    while (size > 0 && scan_is_blank(from[size - 1])) {
         size--;
     }
     bool is_plain = size == 1 && from[0] == ';';
@@ -398,7 +247,7 @@ static bool take_delimiter(struct guard_scan *scan, const struct guard_token *to
 
 static void read_token(struct guard_scan *scan, struct guard_token *token)
 {
-    skip_space(scan);
+    scan_skip_space(scan);
     *token = (struct guard_token){.text = scan->at, .starts_line = scan->starts_line};
     if (scan->at == scan->end) {
         token->kind = GUARD_TOKEN_END;

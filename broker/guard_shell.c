@@ -27,9 +27,7 @@ struct document {
 };
 
 struct shell {
-    char *at, *end;
-    unsigned depth;
-    struct guard_finding *finding;
+    struct shell_text text;
     struct shell_word words[SHELL_WORDS_MAX];
     size_t count;
     unsigned pipeline; /* counts them */
@@ -40,174 +38,12 @@ struct shell {
     size_t document_count;
 };
 
-static char peek(const struct shell *shell, size_t ahead)
-{
-    return ahead < (size_t)(shell->end - shell->at) ? shell->at[ahead] : '\0';
-}
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r';
-}
-
 static void skip_blanks(struct shell *shell)
 {
-    while (is_blank(peek(shell, 0)) || (peek(shell, 0) == '\\' && peek(shell, 1) == '\n')) {
-        shell->at += is_blank(*shell->at) ? 1 : 2;
+    while (shell_is_blank(shell_peek(&shell->text, 0)) ||
+           (shell_peek(&shell->text, 0) == '\\' && shell_peek(&shell->text, 1) == '\n')) {
+        shell->text.at += shell_is_blank(*shell->text.at) ? 1 : 2;
     }
-}
-
-/* ---- words ---- */
-
-/* Where the parenthesis that was opened before `at` is closed; the end when it is not. */
-static char *closing_parenthesis(const struct shell *shell, char *at)
-{
-    unsigned depth = 1;
-    char quote = '\0';
-
-    for (; at < shell->end; at++) {
-        if (*at == '\\' && quote != '\'') {
-            at += at + 1 < shell->end ? 1 : 0;
-        } else if (quote != '\0') {
-            quote = *at == quote ? '\0' : quote;
-        } else if (*at == '\'' || *at == '"' || *at == '`') {
-            quote = *at;
-        } else if (*at == '(') {
-            depth++;
-        } else if (*at == ')' && --depth == 0) {
-            return at;
-        }
-    }
-    return at;
-}
-
-static char *closing_backquote(const struct shell *shell, char *at)
-{
-    while (at < shell->end && *at != '`') {
-        at += *at == '\\' && at + 1 < shell->end ? 2 : 1;
-    }
-    return at;
-}
-
-/* At $( or `: judges what it runs; a $ stands for what that prints. */
-static char *take_substitution(struct shell *shell, char *to)
-{
-    bool backquote = *shell->at == '`';
-    char *from = shell->at + (backquote ? 1 : 2);
-    char *close = backquote ? closing_backquote(shell, from) : closing_parenthesis(shell, from);
-
-    guard_judge_shell(from, (size_t)(close - from), shell->depth + 1, shell->finding);
-    shell->at = close < shell->end ? close + 1 : close;
-    *to = '$';
-    return to + 1;
-}
-
-static bool is_substitution(const struct shell *shell)
-{
-    return peek(shell, 0) == '`' || (peek(shell, 0) == '$' && peek(shell, 1) == '(');
-}
-
-static char *take_single(struct shell *shell, char *to, bool escapes)
-{
-    for (shell->at++; shell->at < shell->end && *shell->at != '\''; shell->at++) {
-        if (escapes && *shell->at == '\\' && shell->at + 1 < shell->end) {
-            shell->at++;
-            *to++ = *shell->at == 'n' ? '\n' : *shell->at;
-        } else {
-            *to++ = *shell->at;
-        }
-    }
-    shell->at += shell->at < shell->end ? 1 : 0;
-    return to;
-}
-
-static char *take_double(struct shell *shell, char *to)
-{
-    shell->at++;
-    while (shell->at < shell->end && *shell->at != '"') {
-        if (is_substitution(shell)) {
-            to = take_substitution(shell, to);
-        } else if (*shell->at == '\\' && peek(shell, 1) == '\n') {
-            shell->at += 2;
-        } else {
-            shell->at += *shell->at == '\\' && peek(shell, 1) != '\0' &&
-                                 strchr("\\\"$`", peek(shell, 1)) != NULL
-                             ? 1
-                             : 0;
-            *to++ = *shell->at++;
-        }
-    }
-    shell->at += shell->at < shell->end ? 1 : 0;
-    return to;
-}
-
-/* ${name:-some words} */
-static char *take_braces(struct shell *shell, char *to)
-{
-    while (shell->at < shell->end && *shell->at != '}') {
-        if (is_substitution(shell)) {
-            to = take_substitution(shell, to);
-        } else {
-            *to++ = *shell->at++;
-        }
-    }
-    return to;
-}
-
-static char *take_escaped(struct shell *shell, char *to)
-{
-    shell->at++;
-    if (peek(shell, 0) == '\n') {
-        shell->at++;
-    } else if (shell->at < shell->end) {
-        *to++ = *shell->at++;
-    }
-    return to;
-}
-
-static char *take_some(struct shell *shell, char *to)
-{
-    if (is_substitution(shell)) {
-        return take_substitution(shell, to);
-    }
-    switch (*shell->at) {
-    case '\\':
-        return take_escaped(shell, to);
-    case '\'':
-        return take_single(shell, to, false);
-    case '"':
-        return take_double(shell, to);
-    case '$':
-        if (peek(shell, 1) == '\'') {
-            shell->at++;
-            return take_single(shell, to, true);
-        }
-        if (peek(shell, 1) == '{') {
-            return take_braces(shell, to);
-        }
-        break;
-    default:
-        break;
-    }
-    *to++ = *shell->at++;
-    return to;
-}
-
-static bool ends_word(char c)
-{
-    return is_blank(c) || (c != '\0' && strchr("\n;&|()<>", c) != NULL);
-}
-
-static struct shell_word take_word(struct shell *shell)
-{
-    struct shell_word word = {.text = shell->at};
-    char *to = shell->at;
-
-    while (shell->at < shell->end && !ends_word(*shell->at)) {
-        to = take_some(shell, to);
-    }
-    word.size = (size_t)(to - word.text);
-    return word;
 }
 
 /* ---- commands and pipelines ---- */
@@ -223,7 +59,7 @@ static void feed(struct shell *shell, const struct shell_word *text)
 static void read_feeds(struct shell *shell, enum shell_reader reader)
 {
     for (size_t i = 0; i < shell->feed_count; i++) {
-        shell_judge_input(reader, &shell->feeds[i], shell->depth + 1, shell->finding);
+        shell_judge_input(reader, &shell->feeds[i], shell->text.depth + 1, shell->text.finding);
     }
     shell->feed_count = 0;
     for (size_t i = 0; i < shell->document_count; i++) {
@@ -240,7 +76,8 @@ static void end_command(struct shell *shell)
     if (shell->count == 0) {
         return;
     }
-    struct shell_effect effect = shell_judge_command(&words, shell->depth, shell->finding);
+    struct shell_effect effect =
+        shell_judge_command(&words, shell->text.depth, shell->text.finding);
     if (effect.reader != SHELL_READS_NOTHING) {
         read_feeds(shell, effect.reader);
     }
@@ -275,12 +112,13 @@ static void add_word(struct shell *shell, const struct shell_word *word)
 
 static void announce_document(struct shell *shell)
 {
-    bool strips_tabs = peek(shell, 2) == '-';
+    bool strips_tabs = shell_peek(&shell->text, 2) == '-';
 
-    shell->at += strips_tabs ? 3 : 2;
+    shell->text.at += strips_tabs ? 3 : 2;
     skip_blanks(shell);
-    struct document document = {
-        .delimiter = take_word(shell), .strips_tabs = strips_tabs, .pipeline = shell->pipeline};
+    struct document document = {.delimiter = shell_take_word(&shell->text),
+                                .strips_tabs = strips_tabs,
+                                .pipeline = shell->pipeline};
     if (shell->document_count < DOCUMENTS_MAX && document.delimiter.size > 0) {
         shell->documents[shell->document_count++] = document;
     }
@@ -288,28 +126,29 @@ static void announce_document(struct shell *shell)
 
 static void take_here_string(struct shell *shell)
 {
-    shell->at += 3;
+    shell->text.at += 3;
     skip_blanks(shell);
-    struct shell_word word = take_word(shell);
+    struct shell_word word = shell_take_word(&shell->text);
     feed(shell, &word);
 }
 
 static void redirect(struct shell *shell)
 {
-    if (peek(shell, 0) == '<' && peek(shell, 1) == '<') {
-        if (peek(shell, 2) == '<') {
+    if (shell_peek(&shell->text, 0) == '<' && shell_peek(&shell->text, 1) == '<') {
+        if (shell_peek(&shell->text, 2) == '<') {
             take_here_string(shell);
         } else {
             announce_document(shell);
         }
         return;
     }
-    while (peek(shell, 0) != '\0' && strchr("<>&|", peek(shell, 0)) != NULL) {
-        shell->at++;
+    while (shell_peek(&shell->text, 0) != '\0' &&
+           strchr("<>&|", shell_peek(&shell->text, 0)) != NULL) {
+        shell->text.at++;
     }
     skip_blanks(shell);
-    if (peek(shell, 0) != '(') {
-        take_word(shell);
+    if (shell_peek(&shell->text, 0) != '(') {
+        shell_take_word(&shell->text);
     }
 }
 
@@ -318,11 +157,11 @@ static void redirect(struct shell *shell)
 /* The next line, without its end; the position moves behind it. */
 static struct shell_word take_line(struct shell *shell)
 {
-    struct shell_word line = {.text = shell->at};
-    char *newline = memchr(shell->at, '\n', (size_t)(shell->end - shell->at));
+    struct shell_word line = {.text = shell->text.at};
+    char *newline = memchr(shell->text.at, '\n', (size_t)(shell->text.end - shell->text.at));
 
-    shell->at = newline != NULL ? newline + 1 : shell->end;
-    line.size = (size_t)((newline != NULL ? newline : shell->end) - line.text);
+    shell->text.at = newline != NULL ? newline + 1 : shell->text.end;
+    line.size = (size_t)((newline != NULL ? newline : shell->text.end) - line.text);
     return line;
 }
 
@@ -341,9 +180,9 @@ static bool is_delimiter(const struct document *document, struct shell_word line
 
 static void read_document(struct shell *shell, const struct document *document)
 {
-    struct shell_word body = {.text = shell->at};
+    struct shell_word body = {.text = shell->text.at};
 
-    while (shell->at < shell->end) {
+    while (shell->text.at < shell->text.end) {
         struct shell_word line = take_line(shell);
         if (is_delimiter(document, line)) {
             break;
@@ -351,7 +190,7 @@ static void read_document(struct shell *shell, const struct document *document)
         body.size = (size_t)(line.text + line.size - body.text);
     }
     if (document->reader != SHELL_READS_NOTHING) {
-        shell_judge_input(document->reader, &body, shell->depth + 1, shell->finding);
+        shell_judge_input(document->reader, &body, shell->text.depth + 1, shell->text.finding);
     } else if (document->pipeline == shell->pipeline) {
         feed(shell, &body);
     }
@@ -360,7 +199,7 @@ static void read_document(struct shell *shell, const struct document *document)
 static void end_line(struct shell *shell)
 {
     end_pipeline(shell);
-    shell->at++;
+    shell->text.at++;
     for (size_t i = 0; i < shell->document_count; i++) {
         read_document(shell, &shell->documents[i]);
     }
@@ -371,24 +210,24 @@ static void end_line(struct shell *shell)
 
 static void take_pipe(struct shell *shell)
 {
-    if (peek(shell, 1) == '|') {
+    if (shell_peek(&shell->text, 1) == '|') {
         end_pipeline(shell);
-        shell->at += 2;
+        shell->text.at += 2;
         return;
     }
     end_command(shell);
     shell->after_pipe = true;
-    shell->at += peek(shell, 1) == '&' ? 2 : 1;
+    shell->text.at += shell_peek(&shell->text, 1) == '&' ? 2 : 1;
 }
 
 static void take_ampersand(struct shell *shell)
 {
-    if (peek(shell, 1) == '>') {
+    if (shell_peek(&shell->text, 1) == '>') {
         redirect(shell);
         return;
     }
     end_pipeline(shell);
-    shell->at++;
+    shell->text.at++;
 }
 
 /* a=(…) is a list of words, nothing that is run. */
@@ -398,24 +237,24 @@ static void take_opening(struct shell *shell)
 
     if (last != NULL && last->text[last->size - (last->size > 0)] == '=' &&
         shell_word_is_assignment(last)) {
-        char *close = closing_parenthesis(shell, shell->at + 1);
-        shell->at = close < shell->end ? close + 1 : close;
+        char *close = shell_closing_parenthesis(&shell->text, shell->text.at + 1);
+        shell->text.at = close < shell->text.end ? close + 1 : close;
         return;
     }
     end_pipeline(shell);
-    shell->at++;
+    shell->text.at++;
 }
 
 static void take_something(struct shell *shell)
 {
-    switch (*shell->at) {
+    switch (*shell->text.at) {
     case '\n':
         end_line(shell);
         break;
     case ';':
     case ')':
         end_pipeline(shell);
-        shell->at++;
+        shell->text.at++;
         break;
     case '(':
         take_opening(shell);
@@ -431,12 +270,12 @@ static void take_something(struct shell *shell)
         redirect(shell);
         break;
     case '#':
-        while (shell->at < shell->end && *shell->at != '\n') {
-            shell->at++;
+        while (shell->text.at < shell->text.end && *shell->text.at != '\n') {
+            shell->text.at++;
         }
         break;
     default: {
-        struct shell_word word = take_word(shell);
+        struct shell_word word = shell_take_word(&shell->text);
         add_word(shell, &word);
     }
     }
@@ -447,9 +286,10 @@ void guard_judge_shell(char *text, size_t size, unsigned depth, struct guard_fin
     if (depth >= GUARD_NESTING_MAX) {
         return;
     }
-    struct shell shell = {.at = text, .end = text + size, .depth = depth, .finding = finding};
+    struct shell shell = {
+        .text = {.at = text, .end = text + size, .depth = depth, .finding = finding}};
     skip_blanks(&shell);
-    while (shell.at < shell.end) {
+    while (shell.text.at < shell.text.end) {
         take_something(&shell);
         skip_blanks(&shell);
     }

@@ -33,6 +33,23 @@ struct shell_effect {
     struct shell_word prints; /* what echo and printf write; text NULL: unknown */
 };
 
+/* Where a shell's text is read, and what it runs on its way. */
+struct shell_text {
+    char *at, *end;
+    unsigned depth;
+    struct guard_finding *finding;
+};
+
+/* ---- guard_shell_take.c ---- */
+
+/* The character `ahead` of the next; NUL behind the end. */
+char shell_peek(const struct shell_text *text, size_t ahead);
+bool shell_is_blank(char c);
+/* Takes a word, unquoted where it stands; what $(…) and `…` run is judged on the way. */
+struct shell_word shell_take_word(struct shell_text *text);
+/* Where the parenthesis that was opened before `at` is closed; the end when it is not. */
+char *shell_closing_parenthesis(const struct shell_text *text, char *at);
+
 /* ---- guard_shell_words.c ---- */
 
 /* In capitals or not; `word` in small letters. */

@@ -12,108 +12,11 @@
  * The bodies of routines that are created, and what EXPLAIN shows, are not executed and not judged;
  * a DO block's is.
  */
-#include "broker/guard_condition.h"
-#include "broker/guard_judge.h"
+#include "broker/guard_sql.h"
 
 #include <string.h>
 
-#define FRAMES_MAX 64
-/* A table and its alias; more words in a row are prose. */
-#define NAMES_MAX 2
-
-enum verb {
-    VERB_OPEN, /* no word yet */
-    VERB_WITH, /* after the CTEs comes the verb */
-    VERB_DELETE,
-    VERB_UPDATE,
-    VERB_FLOW,    /* IF, WHILE …: statements follow within */
-    VERB_EXECUTE, /* strings are statements */
-    VERB_CREATE,
-    VERB_OTHER
-};
-
-enum part {
-    PART_TARGET, /* which tables */
-    PART_SET,
-    PART_CONDITION,
-    PART_REST /* RETURNING, LIMIT: nothing comes that matters */
-};
-
-struct frame {
-    enum verb verb;
-    enum part part;
-    bool has_condition, has_from, has_target, is_assigned;
-    bool joins, joins_outer; /* since the last FROM, or comma */
-    unsigned names;          /* in a row */
-};
-
-struct sql_judge {
-    struct guard_scan scan;
-    struct guard_finding *finding;
-    unsigned depth;
-    struct guard_token token, last;
-    struct frame frames[FRAMES_MAX];
-    size_t top;
-    size_t too_deep; /* parentheses beyond the frames */
-    bool explains;   /* nothing of this statement is executed */
-    bool is_routine;
-    unsigned blocks;                  /* BEGIN … END of a routine */
-    struct guard_condition condition; /* of the frame whose part is PART_CONDITION: the top one */
-};
-
-static struct frame *top_frame(struct sql_judge *judge)
-{
-    return &judge->frames[judge->top];
-}
-
-static bool is_executed(const struct sql_judge *judge)
-{
-    return !judge->explains && !judge->is_routine;
-}
-
-/* ---- conditions ---- */
-
-static void begin_condition(struct sql_judge *judge)
-{
-    top_frame(judge)->part = PART_CONDITION;
-    guard_condition_init(&judge->condition);
-}
-
-static void end_condition(struct sql_judge *judge)
-{
-    struct frame *frame = top_frame(judge);
-
-    if (frame->part == PART_CONDITION) {
-        frame->has_condition |= guard_condition_end(&judge->condition) != GUARD_ALWAYS;
-        frame->part = PART_REST;
-    }
-}
-
 /* ---- frames and statements ---- */
-
-/* Without FROM only what a semicolon ends is taken for SQL Server's DELETE; else it is prose. */
-static bool deletes_all(const struct sql_judge *judge, const struct frame *frame)
-{
-    return frame->verb == VERB_DELETE && frame->has_target && !frame->has_condition &&
-           (frame->has_from || judge->token.kind == GUARD_TOKEN_BREAK);
-}
-
-static void end_frame(struct sql_judge *judge)
-{
-    struct frame *frame = top_frame(judge);
-
-    end_condition(judge);
-    if (!is_executed(judge)) {
-        return;
-    }
-    if (deletes_all(judge, frame)) {
-        guard_found_mass_statement(judge->finding, "DELETE without a condition");
-    }
-    if (frame->verb == VERB_UPDATE && frame->has_target && frame->is_assigned &&
-        !frame->has_condition) {
-        guard_found_mass_statement(judge->finding, "UPDATE without a condition");
-    }
-}
 
 static void begin_statement(struct sql_judge *judge)
 {
@@ -124,9 +27,9 @@ static void begin_statement(struct sql_judge *judge)
 static void end_statement(struct sql_judge *judge)
 {
     for (; judge->top > 0; judge->top--) {
-        end_frame(judge);
+        sql_end_frame(judge);
     }
-    end_frame(judge);
+    sql_end_frame(judge);
     begin_statement(judge);
     if (judge->blocks == 0) {
         judge->is_routine = judge->explains = false;
@@ -147,7 +50,7 @@ static void close_frame(struct sql_judge *judge)
     if (judge->too_deep > 0) {
         judge->too_deep--;
     } else if (judge->top > 0) {
-        end_frame(judge);
+        sql_end_frame(judge);
         judge->top--;
     }
 }
@@ -166,7 +69,7 @@ static bool next_is(const struct sql_judge *judge, const char *word)
 static void check_schema(struct sql_judge *judge)
 {
     const char *what =
-        is_executed(judge) ? guard_sql_changes_schema(&judge->token, judge->scan) : NULL;
+        sql_is_executed(judge) ? guard_sql_changes_schema(&judge->token, judge->scan) : NULL;
 
     if (what != NULL) {
         guard_found_schema_change(judge->finding, what);
@@ -175,7 +78,7 @@ static void check_schema(struct sql_judge *judge)
 
 static void begin_create(struct sql_judge *judge)
 {
-    top_frame(judge)->verb = VERB_CREATE;
+    sql_top_frame(judge)->verb = VERB_CREATE;
     check_schema(judge);
     judge->is_routine = judge->is_routine || guard_sql_creates_routine(judge->scan);
 }
@@ -194,7 +97,7 @@ static void begin_top(struct sql_judge *judge)
 {
     static const char *const flow[] = {"IF", "WHILE", "FOR", "DECLARE", "ELSIF", "ELSEIF", NULL};
     static const char *const execute[] = {"EXEC", "EXECUTE", "PREPARE", "DO", NULL};
-    struct frame *frame = top_frame(judge);
+    struct frame *frame = sql_top_frame(judge);
 
     if (guard_token_is(&judge->token, "CREATE")) {
         begin_create(judge);
@@ -212,7 +115,7 @@ static void begin_top(struct sql_judge *judge)
 
 static void begin_frame(struct sql_judge *judge)
 {
-    struct frame *frame = top_frame(judge);
+    struct frame *frame = sql_top_frame(judge);
 
     if (guard_token_is(&judge->token, "WITH")) {
         frame->verb = VERB_WITH;
@@ -228,123 +131,11 @@ static void begin_frame(struct sql_judge *judge)
     }
 }
 
-/* ---- DELETE and UPDATE ---- */
-
-static bool begins_rest(const struct guard_token *token)
-{
-    static const char *const words[] = {"RETURNING", "ORDER", "LIMIT", "OPTION", NULL};
-
-    return guard_token_in(token, words);
-}
-
-static void note_join(struct sql_judge *judge, struct frame *frame)
-{
-    static const char *const outer[] = {"LEFT", "RIGHT", "FULL", "CROSS", NULL};
-
-    if (guard_token_in(&judge->token, outer)) {
-        frame->joins_outer = true;
-    } else if (guard_token_is(&judge->token, "INNER") || guard_token_is(&judge->token, "NATURAL")) {
-        frame->joins_outer = false;
-    } else if (guard_token_is(&judge->token, "JOIN")) {
-        frame->joins = true;
-    }
-}
-
-/* What joins an inner table leaves out rows, as a condition does. */
-static bool begins_join_condition(struct sql_judge *judge, struct frame *frame)
-{
-    if (!frame->joins || frame->joins_outer) {
-        return false;
-    }
-    if (guard_token_is(&judge->token, "USING")) {
-        frame->has_condition = true;
-    }
-    return guard_token_is(&judge->token, "ON");
-}
-
-static bool is_target_word(const struct guard_token *token)
-{
-    static const char *const words[] = {
-        "FROM",  "ONLY",  "LOW_PRIORITY", "QUICK",   "IGNORE", "TOP",    "PERCENT", "AS",
-        "JOIN",  "INNER", "LEFT",         "RIGHT",   "FULL",   "OUTER",  "CROSS",   "NATURAL",
-        "ON",    "USING", "PARTITION",    "INDEXED", "BY",     "NOT",    "FORCE",   "USE",
-        "INDEX", "KEY",   "WITH",         "OUTPUT",  "INTO",   "OR",     "REPLACE", "ROLLBACK",
-        "ABORT", "FAIL",  "FOR",          "PORTION", "OF",     "NOLOCK", NULL};
-
-    return guard_token_in(token, words);
-}
-
-static void name_target(struct sql_judge *judge, struct frame *frame)
-{
-    if (guard_token_is_sign(&judge->last, '.')) {
-        return;
-    }
-    frame->has_target = true;
-    if (++frame->names > NAMES_MAX) {
-        frame->verb = VERB_OTHER;
-    }
-}
-
-static void feed_target(struct sql_judge *judge, struct frame *frame)
-{
-    const struct guard_token *token = &judge->token;
-
-    if (guard_token_is(token, "FROM")) {
-        frame->has_from = true;
-    }
-    if (token->kind == GUARD_TOKEN_WORD && is_target_word(token)) {
-        note_join(judge, frame);
-        frame->names = 0;
-    } else if (guard_token_is_name(token) || token->kind == GUARD_TOKEN_STRING) {
-        name_target(judge, frame);
-    } else if (token->kind == GUARD_TOKEN_SIGN && strchr(",*@#", token->text[0]) != NULL) {
-        frame->names = 0;
-    } else if (token->kind == GUARD_TOKEN_SIGN && strchr("/-!?:\\", token->text[0]) != NULL) {
-        frame->verb = VERB_OTHER; /* "DELETE /users/1": not SQL */
-    }
-}
-
-static void feed_set(struct sql_judge *judge, struct frame *frame)
-{
-    if (guard_token_is_sign(&judge->token, '=')) {
-        frame->is_assigned = true;
-    }
-    note_join(judge, frame);
-}
-
-/* A word, name or sign of a DELETE or UPDATE, at its own level. */
-static void feed_change(struct sql_judge *judge)
-{
-    struct frame *frame = top_frame(judge);
-
-    if (frame->part == PART_CONDITION && !guard_condition_is_flat(&judge->condition)) {
-        guard_condition_feed(&judge->condition, &judge->token);
-    } else if (guard_token_is(&judge->token, "WHERE")) {
-        end_condition(judge);
-        begin_condition(judge);
-    } else if (begins_rest(&judge->token)) {
-        end_condition(judge);
-        frame->part = PART_REST;
-    } else if (guard_token_is(&judge->token, "SET") && frame->verb == VERB_UPDATE) {
-        end_condition(judge);
-        frame->part = PART_SET;
-    } else if (begins_join_condition(judge, frame)) {
-        begin_condition(judge);
-    } else if (frame->part == PART_CONDITION) {
-        note_join(judge, frame);
-        guard_condition_feed(&judge->condition, &judge->token);
-    } else if (frame->part == PART_TARGET) {
-        feed_target(judge, frame);
-    } else if (frame->part == PART_SET) {
-        feed_set(judge, frame);
-    }
-}
-
 /* ---- words ---- */
 
 static void judge_inner(struct sql_judge *judge)
 {
-    if (is_executed(judge)) {
+    if (sql_is_executed(judge)) {
         guard_judge_sql(judge->token.text, judge->token.size, judge->depth + 1, judge->finding);
     }
 }
@@ -362,7 +153,7 @@ static bool begins_anew(const struct sql_judge *judge)
 static bool flows_on(struct sql_judge *judge)
 {
     static const char *const openers[] = {"BEGIN", "THEN", "LOOP", "DO", "ELSE", NULL};
-    struct frame *frame = top_frame(judge);
+    struct frame *frame = sql_top_frame(judge);
 
     if (frame->verb == VERB_FLOW && guard_token_in(&judge->token, openers)) {
         *frame = (struct frame){0};
@@ -407,7 +198,7 @@ static void count_blocks(struct sql_judge *judge)
 
 static void feed_token(struct sql_judge *judge)
 {
-    struct frame *frame = top_frame(judge);
+    struct frame *frame = sql_top_frame(judge);
 
     if (judge->is_routine) {
         count_blocks(judge);
@@ -430,7 +221,7 @@ static void feed_token(struct sql_judge *judge)
         return;
     case VERB_DELETE:
     case VERB_UPDATE:
-        feed_change(judge);
+        sql_feed_change(judge);
         return;
     case VERB_EXECUTE:
         if (guard_token_is(&judge->token, "AS")) { /* PREPARE name AS DELETE … */
@@ -444,7 +235,7 @@ static void feed_token(struct sql_judge *judge)
 
 static void feed_parenthesis(struct sql_judge *judge, bool opens)
 {
-    struct frame *frame = top_frame(judge);
+    struct frame *frame = sql_top_frame(judge);
     bool is_ours =
         frame->part == PART_CONDITION && (opens || !guard_condition_is_flat(&judge->condition));
 
