@@ -113,8 +113,10 @@ static struct event_text command_of(int64_t pid, char *room)
 /* " by session X", or nothing. */
 static void write_session(struct event_text session, char *ret)
 {
-    snprintf(ret, SESSION_TEXT, session.size > 0 ? " by session %.*s" : "", (int)session.size,
-             session.size > 0 ? session.data : "");
+    ret[0] = '\0';
+    if (session.size > 0) {
+        snprintf(ret, SESSION_TEXT, " by session %.*s", (int)session.size, session.data);
+    }
 }
 
 static void write_summary(const struct guard *guard, enum guard_rule rule,
