@@ -203,7 +203,8 @@ static int parse_share(const char *text, int64_t *ret_percent, int64_t *ret_wind
     if (size >= sizeof percent || (in != NULL && config_parse_duration(in + 4, &window_ms) != 0)) {
         return -EINVAL;
     }
-    memcpy(percent, text, size);
+    memcpy(percent, text, size); /* the rest is zeros */
+    percent[size] = '\0';
     *ret_window_ms = window_ms;
     return window_ms >= GUARD_WINDOW_MIN && window_ms <= GUARD_WINDOW_MAX
                ? parse_percent(percent, ret_percent)

@@ -51,8 +51,9 @@ int guard_rate_init(struct guard_rate *rate, uint32_t limit, int64_t window_ms,
                     struct guard_listener *listener);
 void guard_rate_deinit(struct guard_rate *rate);
 
-/* Events come by rising seq. Returns the alert that it counts in; NULL: none. */
-const struct guard_alarm *guard_rate_add(struct guard_rate *rate, struct event_text session,
+/* Of the session `id`, or of none. Events come by rising seq. Returns the alert that it counts in;
+ * NULL: none. */
+const struct guard_alarm *guard_rate_add(struct guard_rate *rate, struct event_text id,
                                          int64_t at_ms, uint64_t seq);
 /* It has become that late: what is over is told its end. */
 void guard_rate_pass(struct guard_rate *rate, int64_t now_ms);

@@ -178,28 +178,40 @@ static bool rest_of_line_is_blank(const struct guard_scan *scan, size_t from)
     return from >= scan_left(scan) || scan->at[from] == '\n';
 }
 
-/* GO and / on lines of their own; \g of psql and mysql; what DELIMITER said. */
+static bool is_line_of_its_own(const struct guard_scan *scan, const char *text)
+{
+    return scan->starts_line && scan_starts_with(scan, text) &&
+           rest_of_line_is_blank(scan, strlen(text));
+}
+
+/* GO and / on lines of their own; \g of psql and mysql; what DELIMITER said. 0: none of them. */
+static size_t break_size(const struct guard_scan *scan)
+{
+    bool delimited = scan->delimiter_size > 0 && scan_left(scan) >= scan->delimiter_size &&
+                     memcmp(scan->at, scan->delimiter, scan->delimiter_size) == 0;
+
+    if (delimited) {
+        return scan->delimiter_size;
+    }
+    if (scan_peek(scan, 0) == ';') {
+        return 1;
+    }
+    if (scan->dialect == GUARD_DIALECT_CYPHER) {
+        return 0;
+    }
+    if (scan_starts_with(scan, "\\g") || scan_starts_with(scan, "\\G")) {
+        return word_size(scan, 1);
+    }
+    if (is_line_of_its_own(scan, "GO") || is_line_of_its_own(scan, "go")) {
+        return 2;
+    }
+    return is_line_of_its_own(scan, "/") ? 1 : 0;
+}
+
 static bool take_break(struct guard_scan *scan, struct guard_token *token)
 {
-    size_t size = 0;
+    size_t size = break_size(scan);
 
-    if (scan->delimiter_size > 0 && scan_left(scan) >= scan->delimiter_size &&
-        memcmp(scan->at, scan->delimiter, scan->delimiter_size) == 0) {
-        size = scan->delimiter_size;
-    } else if (scan_peek(scan, 0) == ';') {
-        size = 1;
-    } else if (scan->dialect == GUARD_DIALECT_CYPHER) {
-        return false;
-    } else if (scan_peek(scan, 0) == '\\' &&
-               (scan_peek(scan, 1) == 'g' || scan_peek(scan, 1) == 'G')) {
-        size = word_size(scan, 1);
-    } else if (scan->starts_line && scan_peek(scan, 0) == '/' && rest_of_line_is_blank(scan, 1)) {
-        size = 1;
-    } else if (scan->starts_line &&
-               (scan_starts_with(scan, "GO") || scan_starts_with(scan, "go")) &&
-               rest_of_line_is_blank(scan, 2)) {
-        size = 2;
-    }
     if (size > 0) {
         take(scan, token, GUARD_TOKEN_BREAK, size);
     }

@@ -30,7 +30,7 @@ size_t scan_left(const struct guard_scan *scan)
 
 char scan_peek(const struct guard_scan *scan, size_t ahead)
 {
-    return ahead < scan_left(scan) ? scan->at[ahead] : '\0';
+    return (char)(ahead < scan_left(scan) ? scan->at[ahead] : '\0');
 }
 
 bool scan_starts_with(const struct guard_scan *scan, const char *text)

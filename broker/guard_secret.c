@@ -56,9 +56,8 @@ struct span secret_quoted(const char *at, const char *end)
     const char *from = at + 1;
 
     for (at = from; at < end; at++) {
-        if (*at == '\\' && at + 1 < end) {
-            at++;
-        } else if (*at == quote && at + 1 < end && at[1] == quote) {
+        bool escapes = *at == '\\' || (*at == quote && at + 1 < end && at[1] == quote);
+        if (escapes && at + 1 < end) {
             at++;
         } else if (*at == quote) {
             break;

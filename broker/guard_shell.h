@@ -78,7 +78,7 @@ struct shell_words shell_unwrap(struct shell_words words);
 
 /* ---- guard_shell_command.c ---- */
 
-struct shell_effect shell_judge_command(const struct shell_words *words, unsigned depth,
+struct shell_effect shell_judge_command(const struct shell_words *all, unsigned depth,
                                         struct guard_finding *finding);
 void shell_judge_input(enum shell_reader reader, const struct shell_word *input, unsigned depth,
                        struct guard_finding *finding);

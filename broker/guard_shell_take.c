@@ -10,7 +10,7 @@
 
 char shell_peek(const struct shell_text *text, size_t ahead)
 {
-    return ahead < (size_t)(text->end - text->at) ? text->at[ahead] : '\0';
+    return (char)(ahead < (size_t)(text->end - text->at) ? text->at[ahead] : '\0');
 }
 
 bool shell_is_blank(char c)
@@ -27,7 +27,7 @@ char *shell_closing_parenthesis(const struct shell_text *text, char *at)
         if (*at == '\\' && quote != '\'') {
             at += at + 1 < text->end ? 1 : 0;
         } else if (quote != '\0') {
-            quote = *at == quote ? '\0' : quote;
+            quote = (char)(*at == quote ? '\0' : quote);
         } else if (*at == '\'' || *at == '"' || *at == '`') {
             quote = *at;
         } else if (*at == '(') {
@@ -70,7 +70,7 @@ static char *take_single(struct shell_text *text, char *to, bool escapes)
     for (text->at++; text->at < text->end && *text->at != '\''; text->at++) {
         if (escapes && *text->at == '\\' && text->at + 1 < text->end) {
             text->at++;
-            *to++ = *text->at == 'n' ? '\n' : *text->at;
+            *to++ = (char)(*text->at == 'n' ? '\n' : *text->at);
         } else {
             *to++ = *text->at;
         }

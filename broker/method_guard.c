@@ -16,8 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-_Static_assert(STATEMENT_MAX == GUARD_STATEMENT_MAX, "what is kept is what is judged");
-
 struct observe_params {
     struct event event;
     struct event_statement observed;
