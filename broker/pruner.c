@@ -62,6 +62,9 @@ static void end_page(struct pruner *pruner, const char *why)
     if (pruner->stopped) {
         return;
     }
+    if (!prunes(pruner)) { /* the config has changed meanwhile: everything is kept from now on */
+        return;
+    }
     if (pruner->wanted) {
         uv_timer_start(&pruner->timer, pass_cb, 0, 0);
     } else if (why == NULL && more) {
@@ -132,11 +135,12 @@ static void page_read(struct query *query)
 {
     struct pruner *pruner = container_of(query, struct pruner, query);
     bool good = !query->timed_out && !query->abandoned && query->status == 0;
+    bool stale = pruner->stopped || pruner->wanted || !prunes(pruner); /* found by another rule */
 
     query_deinit(query);
     if (!good) {
         end_page(pruner, query->timed_out ? "the store is behind" : query->err.text);
-    } else if (pruner->page.count > 0 && !pruner->stopped) {
+    } else if (pruner->page.count > 0 && !stale) {
         write_page(pruner);
     } else {
         end_page(pruner, NULL);

@@ -5,6 +5,9 @@
  * of what may go, each memory's part of it becomes an EVENT_PRUNE, and when those have been applied
  * the next page follows, PRUNER_PAUSE_MS later, so that everybody else comes first.
  *
+ * Another config counts at once: what was found by the old rule and is not written yet stays, and
+ * with `all` there is no further page.
+ *
  * Failure modes: what cannot be read or written ends the pass, with a warning; the next one finds
  * the same again. In the loop.
  */

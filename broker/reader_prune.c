@@ -9,6 +9,7 @@
 
 #include "broker/reader_internal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -176,6 +177,7 @@ int reader_prune(struct reader *reader, const struct prune_rule *rule, uint64_t 
 {
     struct pruner_scan scan = {.reader = reader, .rule = rule, .page = ret};
 
+    assert(rule->before_ms != 0 || rule->keep_count != 0);
     ret->arena = (struct arena){0};
     ret->count = 0;
     ret->more = false;

@@ -16,6 +16,7 @@
 #define PRUNE_ITEMS_MAX    500u
 #define PRUNE_VERSIONS_MAX 1000u /* of one item: a longer history goes piece by piece */
 
+/* By one of the two. */
 struct prune_rule {
     int64_t before_ms;   /* the cutoff; 0: not by age */
     uint32_t keep_count; /* 0: not by count */
