@@ -3,7 +3,7 @@
 #define MEMFERRY_UTIL_WAY_ON_H
 
 #define WAY_ON                                                                                     \
-    "go on from the newest backup (memferryd --from-backup FILE) or from what a backend holds "    \
-    "(memferry recover --from BACKEND)"
+    "go on from the newest backup (memferryd --from-backup FILE) or, with the state directory "    \
+    "moved away, from what a backend holds (memferry recover --from BACKEND)"
 
 #endif

@@ -3,8 +3,10 @@
 #include "store_fixture.h"
 
 #include "broker/memory_state.h"
+#include "broker/store_copy.h"
 #include "broker/store_hash.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <sqlite3.h>
 #include <stdarg.h>
@@ -139,17 +141,11 @@ static void write_change(sqlite3 *db, const struct old_change *change)
     }
 }
 
-/* A fixture whose store is one of the first release, opened anew. */
-static int setup(void **state)
+static void write_old_store(const char *path)
 {
-    struct fixture *f;
     sqlite3 *db;
 
-    fixture_setup(state);
-    f = *state;
-    f->store = store_close(f->store);
-    assert_int_equal(unlink(f->path), 0);
-    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db, schema_1, NULL, NULL, NULL), SQLITE_OK);
     for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
         write_change(db, &changes[i]);
@@ -157,6 +153,18 @@ static int setup(void **state)
     run(prepared(db, "UPDATE event SET session_id='s' WHERE seq IN (2, 3, 5)"));
     run(prepared(db, "INSERT INTO applied VALUES(1, 7, 3, 1, 7, 4)"));
     sqlite3_close(db);
+}
+
+/* A fixture whose store is one of the first release, opened anew. */
+static int setup(void **state)
+{
+    struct fixture *f;
+
+    fixture_setup(state);
+    f = *state;
+    f->store = store_close(f->store);
+    assert_int_equal(unlink(f->path), 0);
+    write_old_store(f->path);
     fixture_reopen(f);
     f->seq = 7;
     return 0;
@@ -192,6 +200,32 @@ static void test_an_old_store_is_whole_after_it_was_opened(void **state)
     assert_whole(f, 4);
     fixture_reopen(f);
     assert_whole(f, 4);
+}
+
+static void test_an_old_backup_is_whole_after_it_was_brought_up_to_date(void **state)
+{
+    struct fixture *f = *state;
+    struct store_contents contents;
+    uint64_t memories, events, applied_seq;
+    int64_t stamp_us;
+    struct error err = {0};
+    char old[128], copy[128];
+
+    snprintf(old, sizeof old, "%s/old.db", f->dir);
+    write_old_store(old);
+    snprintf(copy, sizeof copy, "%s/copy.db", f->dir);
+    close(open(copy, O_WRONLY | O_CREAT | O_EXCL, 0600));
+    assert_true(store_contents_read(old, &contents, &err) < 0);
+    assert_non_null(strstr(err.text, "older memferry"));
+    assert_int_equal(store_copy(old, copy, NULL, &contents, &err), 0);
+    assert_int_equal(store_copy_migrate(copy, &err), 0);
+    if (store_verify(copy, &memories, &events, &applied_seq, &err) != 0) {
+        fail_msg("store_verify: %s", err.text);
+    }
+    assert_int_equal(memories, 4);
+    assert_int_equal(applied_seq, 7);
+    assert_int_equal(store_newest_stamp(copy, &stamp_us, &err), 0);
+    assert_true(stamp_us > 0);
 }
 
 static void test_an_old_store_shows_every_vector_it_had(void **state)
@@ -249,6 +283,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         MIGRATE_TEST(test_an_old_store_is_whole_after_it_was_opened),
         MIGRATE_TEST(test_an_old_store_shows_every_vector_it_had),
+        MIGRATE_TEST(test_an_old_backup_is_whole_after_it_was_brought_up_to_date),
         MIGRATE_TEST(test_an_old_store_knows_the_sessions_of_its_events),
         MIGRATE_TEST(test_an_old_store_goes_on),
     };
