@@ -307,7 +307,7 @@ static int copy_vectors(struct search_files *files, struct vector_file **ret, st
     return r == 0 ? vector_file_compact(files->vectors, generation, moved, &moving, ret, err) : r;
 }
 
-int search_files_tidy(struct search_files *files, struct error *err)
+static int tidy_vectors(struct search_files *files, struct error *err)
 {
     uint64_t dead = vector_file_dead(files->vectors);
     struct vector_file *copy = NULL;
@@ -328,6 +328,13 @@ int search_files_tidy(struct search_files *files, struct error *err)
         return r;
     }
     return vector_file_replace(files->vectors, copy, err);
+}
+
+int search_files_tidy(struct search_files *files, struct error *err)
+{
+    int r = search_index_must_forget(files->index) ? search_index_forget(files->index, err) : 0;
+
+    return r == 0 ? tidy_vectors(files, err) : r;
 }
 
 /* ---- sweep ---- */

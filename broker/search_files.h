@@ -52,7 +52,7 @@ uint64_t search_files_cursor(const struct search_files *files);
 /* Puts a batch in; at most SEARCH_BATCH_MAX memories. -EIO: what is there is damaged. */
 int search_files_put(struct search_files *files, const struct reader_batch *batch,
                      struct error *err);
-/* Copies the vectors when too many rows are dead. */
+/* Copies the vectors when too many rows are dead, and forgets the words of what was purged. */
 int search_files_tidy(struct search_files *files, struct error *err);
 /* Removes what the store does not have any more. */
 int search_files_sweep(struct search_files *files, struct reader *reader, struct error *err);

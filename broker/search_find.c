@@ -1,8 +1,10 @@
 /*
  * search_find.c - the side of the text index that reads; search_index.h tells the whole.
  *
- * Happy path: FTS5 gives documents by falling rank, doc tells which the filter lets through. A
- * statement that takes too long is interrupted at its deadline, and what it gave until then stays.
+ * Happy path: FTS5 gives documents by falling rank, doc tells which the filter lets through.
+ *
+ * Failure modes: so many documents match that ranking them takes too long; it is interrupted, and
+ * the newest that match stand for the best.
  */
 #include "broker/search_index.h"
 
@@ -15,17 +17,21 @@
 #include <string.h>
 
 #define STEPS_TO_LOOK 2000 /* of SQLite's machine, between two looks at the clock */
+#define UNRANKED_MS   500
 
 #define FILTER                                                                                     \
     "(?2 IS NULL OR d.kind=?2) AND (?3 IS NULL OR d.session_id=?3) "                               \
     "AND (?4 IS NULL OR instr(d.tags, ?4)>0) AND d.updated_ms>=?5 AND d.updated_ms<?6 "            \
     "AND (?7=2 OR (d.deleted_ms IS NOT NULL)=?7)"
 
-enum statement { RANKED, SNIPPET, ID, EACH, STATEMENTS };
+#define FOUND                                                                                      \
+    "FROM memory_fts f CROSS JOIN doc d ON d.doc=f.rowid WHERE f.memory_fts MATCH ?1 AND " FILTER
+
+enum statement { RANKED, RECENT, SNIPPET, ID, EACH, STATEMENTS };
 
 static const char *const texts[STATEMENTS] = {
-    [RANKED] = "SELECT d.doc, d.memory_id, f.rank FROM memory_fts f CROSS JOIN doc d "
-               "ON d.doc=f.rowid WHERE f.memory_fts MATCH ?1 AND " FILTER " ORDER BY f.rank",
+    [RANKED] = "SELECT d.doc, d.memory_id, f.rank " FOUND " ORDER BY f.rank",
+    [RECENT] = "SELECT d.doc, d.memory_id, 0 " FOUND " ORDER BY f.rowid DESC",
     [SNIPPET] = "SELECT snippet(memory_fts, 0, char(2), char(3), '…', 24) FROM memory_fts "
                 "WHERE memory_fts MATCH ?1 AND rowid=?2",
     [ID] = "SELECT memory_id FROM doc WHERE doc=?1",
@@ -152,30 +158,41 @@ static int take(sqlite3_stmt *row, enum search_reading reading, struct search_fo
     return 0;
 }
 
+/* *ret_late: interrupted. */
+static int scan(struct search_finder *finder, enum statement which, const char *expression,
+                enum search_reading reading, const struct reader_filter *filter, size_t max,
+                struct search_found *ret, size_t *count, bool *ret_late, struct error *err)
+{
+    sqlite3_stmt *rows = finder->statements[which];
+    bool row = true;
+    int r = 0;
+
+    sql_bind_text(rows, 1, expression, strlen(expression));
+    bind_filter(finder, rows, filter);
+    while (r == 0 && row && *count < max) {
+        r = sql_step(&finder->sql, rows, &row, err);
+        if (r == 0 && row) {
+            r = take(rows, reading, ret, count, err);
+        }
+    }
+    *ret_late = r != 0 && sqlite3_errcode(finder->sql.db) == SQLITE_INTERRUPT;
+    sql_reset(rows);
+    return *ret_late ? 0 : r;
+}
+
 int search_finder_find(struct search_finder *finder, const char *expression,
                        enum search_reading reading, const struct reader_filter *filter, size_t max,
                        int64_t deadline_ms, struct search_found *ret, size_t *count, bool *ret_late,
                        struct error *err)
 {
-    sqlite3_stmt *scan = finder->statements[RANKED];
-    bool row = true;
-    int r = 0;
+    bool late;
 
     finder->deadline_ms = deadline_ms;
-    sql_bind_text(scan, 1, expression, strlen(expression));
-    bind_filter(finder, scan, filter);
-    while (r == 0 && *count < max) {
-        r = sql_step(&finder->sql, scan, &row, err);
-        if (r != 0 || !row) {
-            break;
-        }
-        r = take(scan, reading, ret, count, err);
+    int r = scan(finder, RANKED, expression, reading, filter, max, ret, count, ret_late, err);
+    if (r == 0 && *ret_late) {
+        finder->deadline_ms = clock_monotonic_ms() + UNRANKED_MS;
+        r = scan(finder, RECENT, expression, reading, filter, max, ret, count, &late, err);
     }
-    if (r != 0 && sqlite3_errcode(finder->sql.db) == SQLITE_INTERRUPT) {
-        *ret_late = true;
-        r = 0;
-    }
-    sql_reset(scan);
     finder->deadline_ms = INT64_MAX;
     return r;
 }

@@ -64,6 +64,7 @@ struct search_index {
     struct sql sql;
     sqlite3_stmt *statements[STATEMENTS];
     uint64_t cursor, generation, count;
+    uint64_t purged;       /* 1: search_index_must_forget */
     uint64_t count_before; /* of the transaction */
     char *tags;            /* joined; grows */
     size_t tags_size;
@@ -94,6 +95,9 @@ static int read_state(struct search_index *index, struct error *err)
     }
     if (r == 0) {
         r = read_number(index, "generation", &index->generation, err);
+    }
+    if (r == 0) {
+        r = read_number(index, "purged", &index->purged, err);
     }
     if (r == 0) {
         r = sql_number(&index->sql, texts[COUNT], &count, err);
@@ -366,8 +370,35 @@ int search_index_put(struct search_index *index, const struct memferry_memory *m
     if (!found) {
         return add(index, memory, tags_size, ret, err);
     }
-    return same ? change_state(index, memory, ret->doc, err)
-                : change(index, memory, tags_size, ret->doc, err);
+    if (same) {
+        return change_state(index, memory, ret->doc, err);
+    }
+    bool purged = memory->deleted_ms != 0 && memory->content.size == 0;
+    r = purged && index->purged == 0 ? write_number(index, "purged", 1, err) : 0;
+    index->purged |= purged;
+    return r == 0 ? change(index, memory, tags_size, ret->doc, err) : r;
+}
+
+bool search_index_must_forget(const struct search_index *index)
+{
+    return index->purged != 0;
+}
+
+/* Segments are merged into one, without what was deleted; freed pages are zeros (secure_delete),
+ * and the log of writes is emptied. */
+int search_index_forget(struct search_index *index, struct error *err)
+{
+    int r = sql_exec(&index->sql, "INSERT INTO memory_fts(memory_fts) VALUES('optimize')", "write",
+                     err);
+
+    if (r == 0) {
+        r = write_number(index, "purged", 0, err);
+    }
+    if (r == 0) {
+        r = sql_exec(&index->sql, "PRAGMA wal_checkpoint(TRUNCATE)", "write", err);
+    }
+    index->purged = r != 0;
+    return r;
 }
 
 int search_index_remove(struct search_index *index, int64_t doc, struct error *err)

@@ -63,6 +63,10 @@ int search_index_reset_rows(struct search_index *index, uint64_t generation, str
 int search_index_commit(struct search_index *index, uint64_t cursor, struct error *err);
 void search_index_rollback(struct search_index *index);
 
+/* Whether a memory was purged (it has no content left) whose words may still lie in the index's old
+ * segments; and the writing of segments without them, which takes a while. */
+bool search_index_must_forget(const struct search_index *index);
+int search_index_forget(struct search_index *index, struct error *err);
 /* Holds the words against the texts: -EIO when they differ. For tests. */
 int search_index_check(struct search_index *index, struct error *err);
 
@@ -92,8 +96,8 @@ struct search_found {
 };
 
 /* Appends the best of what one reading finds and the filter lets through, without what is in `ret`
- * already, until it holds max. A search that is not done at deadline_ms (monotonic) ends with
- * *ret_late set and what there is. */
+ * already, until it holds max. When ranking is not done at deadline_ms (monotonic) the newest
+ * stand for the best, with *ret_late set. */
 int search_finder_find(struct search_finder *finder, const char *expression,
                        enum search_reading reading, const struct reader_filter *filter, size_t max,
                        int64_t deadline_ms, struct search_found *ret, size_t *count, bool *ret_late,

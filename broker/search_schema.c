@@ -124,7 +124,7 @@ static int make_tables(struct sql *sql, const char *origin, struct error *err)
 static int prepare(struct sql *sql, struct error *err)
 {
     return sql_exec(sql,
-                    "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+                    "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA secure_delete=ON;"
                     "PRAGMA journal_size_limit=16777216;",
                     "write", err);
 }

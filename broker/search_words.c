@@ -141,7 +141,8 @@ static void put_spaced(struct writer *writer, const char *data, size_t size, boo
     size_t chars = search_char_count(data, size);
 
     if (!is_beginning && chars >= 3) {
-        size = search_char_prefix(data, size, beginning_chars(chars));
+        bool short_plural = chars == 4 && data[size - 1] == 's'; /* logs, jobs */
+        size = short_plural ? size - 1 : search_char_prefix(data, size, beginning_chars(chars));
         is_beginning = true;
     }
     put_string(writer, data, size, is_beginning);

@@ -338,6 +338,15 @@ uint32_t vector_file_marks(const struct vector_file *file, uint64_t row)
     return head_of(file, row)->marks;
 }
 
+/* A vector tells much of its content: none stays behind a memory that was purged. */
+static int wipe(struct vector_file *file, uint64_t row, struct error *err)
+{
+    size_t size = file->row_bytes - sizeof(struct row_head);
+
+    memset(file->row, 0, size);
+    return write_all(file, file->row, size, offset_of(file, row) + sizeof(struct row_head), err);
+}
+
 int vector_file_mark(struct vector_file *file, uint64_t row, uint32_t marks, struct error *err)
 {
     assert(row < file->written);
@@ -347,6 +356,9 @@ int vector_file_mark(struct vector_file *file, uint64_t row, uint32_t marks, str
     }
     int r = write_all(file, &marks, sizeof marks,
                       offset_of(file, row) + offsetof(struct row_head, marks), err);
+    if (r == 0 && marks == 0) {
+        r = wipe(file, row, err);
+    }
     if (r == 0) {
         file->dead += (marks == 0);
         file->dead -= (before == 0);

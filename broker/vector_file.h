@@ -60,7 +60,7 @@ int vector_file_sync(struct vector_file *file, struct error *err);
 /* What was appended is seen; or it is as if it had not been. */
 void vector_file_publish(struct vector_file *file);
 void vector_file_forget(struct vector_file *file);
-/* marks: of enum vector_mark, 0: dead. */
+/* marks: of enum vector_mark; 0: dead, and its floats are wiped. */
 int vector_file_mark(struct vector_file *file, uint64_t row, uint32_t marks, struct error *err);
 uint32_t vector_file_marks(const struct vector_file *file, uint64_t row);
 

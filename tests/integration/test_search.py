@@ -1,6 +1,7 @@
 """memory.search and memferry search on the real binaries: words of any language, filters, what comes and goes, and
 indexes that were killed, deleted or damaged."""
 import random
+import struct
 import threading
 
 import pytest
@@ -176,6 +177,32 @@ def test_what_is_purged_leaves_the_index(broker):
     broker.call("memory.purge", ids=["secret"])
     assert found(broker, "xyzzyplugh", deleted="any") == []
     assert found(broker, embedding=[0, 0, 1, 0], deleted="any", limit=1) == ["kept"]
+
+
+def test_nothing_of_what_is_purged_stays_in_the_files(broker):
+    marked = [0.5, 0.25, 0.125, 0.8125]
+    for n in range(30):
+        put(broker, f"m{n}", f"common words and word{n}", embedding=[1, n, 0, 0])
+    put(broker, "secret", "the password is xyzzyplugh", tags=["qwertzuiop"], embedding=marked)
+    assert found(broker, "xyzzyplugh") == ["secret"]
+    norm = sum(x * x for x in marked) ** 0.5
+    row = struct.pack("<4f", *(x / norm for x in marked))
+    assert row in (broker.state / "vectors.idx").read_bytes()
+    broker.call("memory.purge", ids=["secret"])
+    put(broker, "after", "something else")
+    assert found(broker, "something") == ["after"]
+    broker.stop()
+    for path in sorted(broker.state.glob("search.db*")) + [broker.state / "vectors.idx"]:
+        data = path.read_bytes()
+        assert not any(word in data for word in (b"zyplugh", b"ertzuiop", row)), path
+    broker.start()
+    assert_found_all(broker)
+
+
+def assert_found_all(broker):
+    level(broker)
+    for n in range(30):
+        assert found(broker, f'"word{n}"') == [f"m{n}"]
 
 
 def test_search_carries_embeddings_when_asked(broker):

@@ -335,6 +335,34 @@ static void test_a_damaged_index_is_found_out_by_a_search_and_made_anew(void **s
     assert_sound(rig);
 }
 
+static void test_when_ranking_takes_too_long_the_newest_stand_for_the_best(void **state)
+{
+    struct rig *rig = *state;
+    const struct reader_filter filter = {.limit = 3};
+    struct search_found hits[3];
+    struct search_finder *finder;
+    size_t count = 0;
+    bool late = false;
+
+    for (int n = 0; n < 1000; n++) {
+        char id[16];
+        snprintf(id, sizeof id, "m%d", n);
+        put(rig, id, "{'content':'tea'}");
+    }
+    level(rig);
+    assert_int_equal(search_finder_open(&finder, rig->index, &rig->err), 0);
+    assert_int_equal(search_finder_find(finder, "\"tea\"", SEARCH_ALL, &filter, 3, 0, hits, &count,
+                                        &late, &rig->err),
+                     0);
+    assert_true(late);
+    assert_int_equal(count, 3);
+    assert_string_equal(hits[0].id, "m999");
+    for (size_t i = 0; i < count; i++) {
+        free(hits[i].id);
+    }
+    search_finder_close(finder);
+}
+
 /* ---- at the same time ---- */
 
 struct asking {
@@ -404,6 +432,8 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_damaged_index_is_found_out_by_a_search_and_made_anew,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_when_ranking_takes_too_long_the_newest_stand_for_the_best, setup, teardown),
         cmocka_unit_test_setup_teardown(test_searches_go_on_while_the_files_grow_and_are_copied,
                                         setup, teardown),
     };
