@@ -31,13 +31,14 @@ static int path_failed(int code, const char *path, struct error *err)
         return error_set(err, BACKUP_E_FULL,
                          "no room on the disk of %s: free some, or name another place", path);
     }
-    error_set_errno(err, code, "cannot make %s", path);
+    error_set_errno(err, code, "cannot make the path %s", path);
     return BACKUP_E_PATH;
 }
 
 static int refuse_file(const char *path, struct error *err)
 {
-    return error_set(err, BACKUP_E_PATH, "%s is there already: name another, or use --force", path);
+    return error_set(err, BACKUP_E_PATH, "%s is there already: give another path, or use --force",
+                     path);
 }
 
 /* Before the work, so that nobody waits for a refusal; the rename looks again. */
@@ -49,7 +50,7 @@ static int check_name(const struct backup_target *target, struct error *err)
         return errno == ENOENT ? 0 : path_failed(-errno, target->path, err);
     }
     if (!S_ISREG(status.st_mode)) {
-        return error_set(err, BACKUP_E_PATH, "%s is no file: name another", target->path);
+        return error_set(err, BACKUP_E_PATH, "%s is no file: give another path", target->path);
     }
     return target->replace ? 0 : refuse_file(target->path, err);
 }

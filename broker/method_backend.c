@@ -68,7 +68,7 @@ static void fail_no_backend(struct call *call, const char *field, const char *na
 
     snprintf(failure.field, sizeof failure.field, "%s", field);
     snprintf(failure.text, sizeof failure.text,
-             "there is no backend %s in the config; backend.list names them", name);
+             "there is no backend %s in the config; memferry backends lists them", name);
     call_fail_with(call, &failure, NULL);
 }
 

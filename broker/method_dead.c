@@ -151,7 +151,7 @@ static void changed(struct store_call *work)
     if (work->status != 0) {
         store_call_fail(work);
     } else if (names_nobody(work)) {
-        call_fail(work->call, RPC_NOT_FOUND, "there is no backend %s; backend.list names them",
+        call_fail(work->call, RPC_NOT_FOUND, "there is no backend %s; memferry backends lists them",
                   work->lanes[0]);
     } else if (work->has_id && work->count == 0) {
         call_fail(work->call, RPC_NOT_FOUND, "no backend has a dead letter of memory %.150s",

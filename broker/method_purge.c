@@ -156,7 +156,7 @@ void method_memory_purge(struct services *services, struct call *call, const msg
 
     if (!services->config->allow_purge) {
         call_fail(call, RPC_FORBIDDEN,
-                  "purging is not allowed here; memory.delete keeps the history. Whoever has the "
+                  "purging is not allowed here; a delete keeps the history. Whoever has the "
                   "config can set allow_purge = yes in [broker]");
         return;
     }

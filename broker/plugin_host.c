@@ -17,6 +17,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,8 @@ struct instance {
     struct plugin *plugin;
     void *self;
     bool opened;
+    pthread_t opener;                                        /* until it is opened */
+    char refusal[sizeof((struct memferry_reason *)0)->text]; /* the error that open logged last */
     char *state_dir;
     struct secret *secrets; /* one for each option, used by those that are read from files */
 };
@@ -161,7 +164,8 @@ __attribute__((format(printf, 3, 4))) static void host_log(const struct memferry
                                                            enum memferry_log_level level,
                                                            const char *format, ...)
 {
-    struct plugin *plugin = instance_of(host)->plugin;
+    struct instance *instance = instance_of(host);
+    struct plugin *plugin = instance->plugin;
     char text[LOG_TEXT_MAX];
     va_list args;
 
@@ -169,6 +173,11 @@ __attribute__((format(printf, 3, 4))) static void host_log(const struct memferry
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     log_write(plugin->log, level_of(level), "plugin", "backend %s: %s", plugin->backend, text);
+    if (level == MEMFERRY_LOG_ERROR && pthread_equal(instance->opener, pthread_self()) &&
+        !instance->opened) {
+        snprintf(instance->refusal, sizeof instance->refusal, "%.*s",
+                 (int)sizeof instance->refusal - 1, text);
+    }
 }
 
 static int make_state_dir(struct instance *instance, struct error *err)
@@ -207,13 +216,18 @@ static void fill_host(struct instance *instance)
 static int open_self(struct instance *instance, struct error *err)
 {
     struct plugin *plugin = instance->plugin;
-    int result = plugin->table.open(&instance->host, &instance->self);
 
+    instance->opener = pthread_self();
+    int result = plugin->table.open(&instance->host, &instance->self);
+    if (result > 0) { /* what it may not answer; it has failed all the same */
+        result = -EPROTO;
+    }
+    if (result != 0 && instance->refusal[0] != '\0') {
+        return error_set(err, result, "backend %s does not open: %s", plugin->backend,
+                         instance->refusal);
+    }
     if (result != 0) {
-        /* A plugin that answers what it may not has failed all the same. */
-        return error_set_errno(err, result < 0 ? result : -EPROTO,
-                               "backend %s does not open; its plugin's last log line says why",
-                               plugin->backend);
+        return error_set_errno(err, result, "backend %s does not open", plugin->backend);
     }
     instance->opened = true;
     return 0;

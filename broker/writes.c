@@ -108,7 +108,7 @@ static enum rpc_code apply_failure(const struct write *write, struct rpc_failure
                  (unsigned long long)event.expected_version);
     } else if (event.op == EVENT_ALERT_ACK) {
         snprintf(failure->text, sizeof failure->text,
-                 "there is no alert %.*s; alert.list names them", (int)event.event_id.size,
+                 "there is no alert %.*s; memferry alert list --acked lists all", (int)event.event_id.size,
                  event.event_id.data);
     } else if (event.op == EVENT_PUT) {
         snprintf(failure->text, sizeof failure->text,

@@ -44,6 +44,7 @@ struct cli {
 };
 
 struct command {
+    const char *group; /* what help calls it and those behind it; NULL: as the one before */
     const char *name;
     const char *synopsis;         /* what follows the name */
     const char *summary;          /* one line */

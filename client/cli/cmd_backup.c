@@ -70,6 +70,9 @@ int command_backup(struct cli *cli, const struct args *args)
     if (args->word_count != 1) {
         return cli_usage(cli, "backup takes one file");
     }
+    if (strcmp(args_word(args, 0), "-") == 0) {
+        return cli_usage(cli, "a backup is a file, - is none; memferry export writes to stdout");
+    }
     int exit_code = make_absolute(cli, args_word(args, 0), path);
     if (exit_code != EXIT_OK) {
         return exit_code;

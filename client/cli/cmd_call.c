@@ -46,7 +46,9 @@ int command_call(struct cli *cli, const struct args *args)
 
 int command_version(struct cli *cli, const struct args *args)
 {
-    (void)args;
+    if (cli->command != NULL && args->word_count > 0) {
+        return cli_usage(cli, "version takes no words");
+    }
     fprintf(cli->out, cli->json ? "{\"version\":\"%s\"}\n" : "memferry %s\n", MEMFERRY_CLI_VERSION);
     return EXIT_OK;
 }

@@ -132,8 +132,8 @@ static int write_pages(struct export *export)
 
 static int fail_file(struct export *export, const char *verb)
 {
-    return cli_fail(export->cli, EXIT_CANNOT_CREATE, "cannot %s %s: %s", verb, export->part,
-                    strerror(errno));
+    return cli_fail(export->cli, errno == ENOSPC ? EXIT_CANNOT_CREATE : EXIT_DATA,
+                    "cannot %s %s: %s", verb, export->part, strerror(errno));
 }
 
 /* The place behind the last whole line. */
@@ -214,7 +214,8 @@ static int finish_file(struct export *export)
         return fail_file(export, "rename");
     }
     if (!export->cli->quiet) {
-        fprintf(export->cli->err, "%llu memories are in %s\n", export->count, export->path);
+        fprintf(export->cli->err, "%llu %s in %s\n", export->count,
+                export->count == 1 ? "memory is" : "memories are", export->path);
     }
     return EXIT_OK;
 }

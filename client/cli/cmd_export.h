@@ -4,7 +4,7 @@
 
 #include "client/cli/cli.h"
 
-extern const struct option export_options[], import_options[];
+extern const struct option export_options[];
 
 int command_export(struct cli *cli, const struct args *args);
 int command_import(struct cli *cli, const struct args *args);

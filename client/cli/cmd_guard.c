@@ -202,7 +202,7 @@ static int test_file(struct cli *cli, const struct args *args)
     struct line_reader lines;
 
     if (stream == NULL) {
-        return cli_fail(cli, EXIT_IO, "cannot open %s: %s", name, strerror(errno));
+        return cli_fail(cli, EXIT_DATA, "cannot open %s: %s", name, strerror(errno));
     }
     lines_init(&lines, stream);
     lines.max = STATEMENT_MAX;

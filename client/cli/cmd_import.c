@@ -18,8 +18,6 @@
 #define BATCH_BYTES ((size_t)1 << 20)
 #define LINE_BYTES  ((size_t)16 << 20) /* a memory of 4 MiB may be more as JSON */
 
-const struct option import_options[] = {{NULL, NULL, NULL}};
-
 struct import {
     struct cli *cli;
     struct line_reader lines;

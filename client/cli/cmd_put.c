@@ -40,6 +40,24 @@ static int print_receipt(struct cli *cli, const struct memferry_node *receipt, b
     return EXIT_OK;
 }
 
+/* It is stored, but what was waited for did not happen. */
+static int check_taken(struct cli *cli, const struct memferry_node *receipt)
+{
+    const struct memferry_node *backends = memferry_node_get(receipt, "backends");
+    int exit_code = EXIT_OK;
+
+    for (size_t i = 0; i < memferry_node_count(backends); i++) {
+        const char *state = memferry_node_string(memferry_node_at(backends, i), "");
+        if (strcmp(state, "dead") == 0) {
+            exit_code = cli_fail(cli, EXIT_DATA,
+                                 "put: it is stored here, but backend %s refuses it as it is; "
+                                 "memferry dead says why",
+                                 memferry_node_key(backends, i));
+        }
+    }
+    return exit_code;
+}
+
 static int put_failed(struct cli *cli, int code, const struct memferry_reply *reply)
 {
     const struct memferry_node *data = memferry_node_get(memferry_reply_root(reply), "data");
@@ -64,9 +82,13 @@ static int put_one(struct cli *cli, struct memferry_put *put)
         put->session_id = cli_session(cli, &session);
     }
     int code = memferry_put_reply(cli->m, put, &reply);
-    exit_code = code == MEMFERRY_OK ? print_receipt(cli, memferry_reply_root(reply),
-                                                    put->wait == MEMFERRY_WAIT_DELIVERED)
-                                    : put_failed(cli, code, reply);
+    if (code == MEMFERRY_OK) {
+        const struct memferry_node *receipt = memferry_reply_root(reply);
+        exit_code = print_receipt(cli, receipt, put->wait == MEMFERRY_WAIT_DELIVERED);
+        exit_code = exit_code == EXIT_OK ? check_taken(cli, receipt) : exit_code;
+    } else {
+        exit_code = put_failed(cli, code, reply);
+    }
     memferry_reply_free(reply);
     return exit_code;
 }

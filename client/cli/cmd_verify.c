@@ -38,20 +38,21 @@ static void print_samples(struct cli *cli, const struct memferry_node *ids)
     }
 }
 
-static bool print_kinds(struct cli *cli, const struct memferry_node *result)
+/* Returns how many differ. */
+static int64_t print_kinds(struct cli *cli, const struct memferry_node *result)
 {
     const struct memferry_node *samples = memferry_node_get(result, "samples");
-    bool differs = false;
+    int64_t differ = 0;
 
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         int64_t n = field_int(result, kinds[i].name);
-        differs |= kinds[i].differs && n > 0;
+        differ += kinds[i].differs ? n : 0;
         if (n > 0 && !cli->json && !cli->quiet) {
             fprintf(cli->out, "%" PRId64 " %s\n", n, kinds[i].says);
             print_samples(cli, memferry_node_get(samples, kinds[i].name));
         }
     }
-    return differs;
+    return differ;
 }
 
 static int print(struct cli *cli, const struct memferry_node *result)
@@ -64,12 +65,12 @@ static int print(struct cli *cli, const struct memferry_node *result)
         fprintf(cli->out, "%s: %" PRId64 " memories here, %" PRId64 " there\n",
                 field_text(result, "name"), field_int(result, "here"), field_int(result, "there"));
     }
-    bool differs = print_kinds(cli, result);
+    int64_t differ = print_kinds(cli, result);
     if (repaired > 0 && !cli->json && !cli->quiet) {
-        fprintf(cli->out, "%" PRId64 " are on their way again: memferry flush waits for them\n",
+        fprintf(cli->out, "%" PRId64 " sent again: memferry flush waits until they are there\n",
                 repaired);
     }
-    return differs && repaired == 0 ? EXIT_CONFLICT : EXIT_OK;
+    return differ > repaired ? EXIT_CONFLICT : EXIT_OK;
 }
 
 int command_verify(struct cli *cli, const struct args *args)

@@ -112,7 +112,8 @@ static const struct option session_options[] = {
     {NULL, NULL, NULL}};
 
 const struct command commands[] = {
-    {.name = "put",
+    {.group = "Memories",
+     .name = "put",
      .synopsis = "[OPTIONS] CONTENT... | - | --from-json FILE",
      .summary = "Store a memory, or change one",
      .text =
@@ -152,7 +153,14 @@ const struct command commands[] = {
                  "  memferry search dead* --since 7d --json\n",
      .options = search_options,
      .run = command_search},
-    {.name = "history",
+    {.name = "delete",
+     .synopsis = "ID... [--reason TEXT]",
+     .summary = "Delete memories; their history stays",
+     .examples = "  memferry delete tea --reason \"coffee now\"\n",
+     .options = delete_options,
+     .run = command_delete},
+    {.group = "Versions",
+     .name = "history",
      .synopsis = "ID",
      .summary = "List the versions of a memory, the newest first",
      .examples = "  memferry history tea\n",
@@ -165,23 +173,19 @@ const struct command commands[] = {
                  "  memferry diff tea 12\n"
                  "  memferry diff tea 12 40\n",
      .run = command_diff},
-    {.name = "delete",
-     .synopsis = "ID... [--reason TEXT]",
-     .summary = "Delete memories; their history stays",
-     .examples = "  memferry delete tea --reason \"coffee now\"\n",
-     .options = delete_options,
-     .run = command_delete},
     {.name = "restore",
      .synopsis = "ID... [--version N]",
-     .summary = "Bring memories back: the last version that is not deleted, or a given one",
-     .text = "What was is written as a new version; no version is changed or lost.\n",
+     .summary = "Bring memories back, by id",
+     .text =
+         "The last version that is not deleted, or the given one, is written as a new version;\n"
+         "no version is changed or lost.\n",
      .examples = "  memferry restore tea coffee\n"
                  "  memferry restore tea --version 12\n",
      .options = restore_options,
      .run = command_restore},
     {.name = "undo",
      .synopsis = "ALERT | --session UUID | --since TIME [--dry-run] [--yes]",
-     .summary = "Bring back what an alert tells of, what a session changed, or all since a time",
+     .summary = "Undo what an alert tells of, what a session did, or all since a time",
      .text = "Shows what would be done and asks. What another session has changed since is left\n"
              "alone, unless --force is given; what was made since stays. No version is lost: an\n"
              "undo can be undone.\n",
@@ -190,7 +194,16 @@ const struct command commands[] = {
                  "  memferry undo --since 2026-01-31T08:00:00Z --yes\n",
      .options = undo_options,
      .run = command_undo},
-    {.name = "session",
+    {.name = "purge",
+     .synopsis = "ID... [--yes]",
+     .summary = "Remove memories with all their versions, for good",
+     .text = "Refused unless the broker's config allows it ([broker] allow_purge = yes). What a\n"
+             "delete removes can be brought back; this can not. Each purge is an alert.\n",
+     .examples = "  memferry purge tea --reason \"held a password\"\n",
+     .options = purge_options,
+     .run = command_purge},
+    {.group = "Sessions",
+     .name = "session",
      .synopsis = "[list] | current | begin | end [ID] | run -- CMD...",
      .summary = "Show, begin or end sessions, or run a command in one",
      .text =
@@ -203,43 +216,8 @@ const struct command commands[] = {
                  "  memferry session list --active\n",
      .options = session_options,
      .run = command_session},
-    {.name = "purge",
-     .synopsis = "ID... [--yes]",
-     .summary = "Remove memories with all their versions, for good",
-     .text = "Refused unless the broker's config allows it ([broker] allow_purge = yes). What a\n"
-             "delete removes can be brought back; this can not. Each purge is an alert.\n",
-     .examples = "  memferry purge tea --reason \"held a password\"\n",
-     .options = purge_options,
-     .run = command_purge},
-    {.name = "export",
-     .synopsis = "[FILE] [--resume]",
-     .summary = "Write every memory as a line of JSON, deleted ones too",
-     .text =
-         "In the order of ids, with all that makes a memory the same elsewhere; not its history.\n"
-         "FILE is there when it is whole; until then it is FILE.part, and --resume goes on with\n"
-         "that.\n",
-     .examples = "  memferry export memories.ndjson\n"
-                 "  memferry export | gzip > memories.ndjson.gz\n",
-     .options = export_options,
-     .run = command_export},
-    {.name = "import",
-     .synopsis = "FILE | -",
-     .summary = "Take memories from such lines, with their times and their order",
-     .text =
-         "Of a memory that is here already the newer state stays. What is replaced is kept in the\n"
-         "history. An import may be run again.\n",
-     .examples = "  memferry import memories.ndjson\n",
-     .options = import_options,
-     .run = command_import},
-    {.name = "backup",
-     .synopsis = "FILE [--force]",
-     .summary = "Copy everything, with its history, to one file, while the broker works",
-     .text = "FILE is there when it is whole and was read back; the broker writes it. memferryd\n"
-             "--check-journal FILE verifies it, memferryd --from-backup FILE goes on from it.\n",
-     .examples = "  memferry backup /media/stick/memferry-$(date +%F).db\n",
-     .options = backup_options,
-     .run = command_backup},
-    {.name = "status",
+    {.group = "The broker and its backends",
+     .name = "status",
      .synopsis = "",
      .summary = "Show how the broker and its backends are",
      .examples = "  memferry status\n"
@@ -265,7 +243,7 @@ const struct command commands[] = {
      .run = command_flush},
     {.name = "verify",
      .synopsis = "BACKEND [--repair]",
-     .summary = "Hold what a backend has against what is here",
+     .summary = "Compare what a backend has with what is here",
      .text =
          "Says what is missing there, older, newer, changed behind our back, deleted, or not\n"
          "ours. Repair sends again what sending can mend. Exits with 2 when something differs.\n",
@@ -273,16 +251,15 @@ const struct command commands[] = {
                  "  memferry verify graph --repair\n",
      .options = verify_options,
      .run = command_verify},
-    {.name = "alert",
-     .synopsis = "[list] | ack ID... | ack --all",
-     .summary = "Show what needs a look, or say that somebody looks at it",
-     .text = "The last one comes first, each with the command that undoes it. An alert that was\n"
-             "acked and goes on is open again.\n",
-     .examples = "  memferry alert\n"
-                 "  memferry alert --acked --since 7d\n"
-                 "  memferry alert ack backend-gone/flow\n",
-     .options = alert_options,
-     .run = command_alert},
+    {.name = "dead",
+     .synopsis = "[list] | retry ID... | drop ID... | retry --all | drop --all",
+     .summary = "List what a backend refuses, try it again, or give it up",
+     .text = "Drop gives up the delivery, never the memory.\n",
+     .examples = "  memferry dead\n"
+                 "  memferry dead retry tea --backend graph\n"
+                 "  memferry dead drop --all --backend graph\n",
+     .options = dead_options,
+     .run = command_dead},
     {.name = "recover",
      .synopsis = "--from BACKEND [--merge] | --abandon",
      .summary = "Get back what a backend holds, after a disk was lost",
@@ -294,6 +271,17 @@ const struct command commands[] = {
                  "  memferry recover --from mirror --merge\n",
      .options = recover_options,
      .run = command_recover},
+    {.group = "Alerts",
+     .name = "alert",
+     .synopsis = "[list] | ack ID... | ack --all",
+     .summary = "Show what needs a look, or say that somebody looks at it",
+     .text = "The last one comes first, each with the command that undoes it. An alert that was\n"
+             "acked and goes on is open again.\n",
+     .examples = "  memferry alert\n"
+                 "  memferry alert --acked --since 7d\n"
+                 "  memferry alert ack backend-gone/flow\n",
+     .options = alert_options,
+     .run = command_alert},
     {.name = "guard",
      .synopsis = "observe STATEMENT | - | test FILE",
      .summary = "Tell the guard of a statement, or ask what it would say",
@@ -305,16 +293,38 @@ const struct command commands[] = {
                  "  memferry guard test ~/.bash_history\n",
      .options = guard_options,
      .run = command_guard},
-    {.name = "dead",
-     .synopsis = "[list] | retry ID... | drop ID... | retry --all | drop --all",
-     .summary = "List what a backend refuses, try it again, or give it up",
-     .text = "Drop gives up the delivery, never the memory.\n",
-     .examples = "  memferry dead\n"
-                 "  memferry dead retry tea --backend graph\n"
-                 "  memferry dead drop --all --backend graph\n",
-     .options = dead_options,
-     .run = command_dead},
-    {.name = "call",
+    {.group = "Files",
+     .name = "export",
+     .synopsis = "[FILE] [--resume]",
+     .summary = "Write every memory to a file, a line of JSON each, deleted ones too",
+     .text =
+         "In the order of ids, with all that makes a memory the same elsewhere; not its history.\n"
+         "FILE is there when it is whole; until then it is FILE.part, and --resume goes on with\n"
+         "that.\n",
+     .examples = "  memferry export memories.ndjson\n"
+                 "  memferry export | gzip > memories.ndjson.gz\n",
+     .options = export_options,
+     .run = command_export},
+    {.name = "import",
+     .synopsis = "FILE | -",
+     .summary = "Take memories from an export, with their times and their order",
+     .text =
+         "Of a memory that is here already the newer state stays. What is replaced is kept in the\n"
+         "history. An import may be run again.\n",
+     .examples = "  memferry import memories.ndjson\n",
+     .run = command_import},
+    {.name = "backup",
+     .synopsis = "FILE [--force]",
+     .summary = "Copy everything, with its history, to one file",
+     .text =
+         "The broker writes it while it works. FILE is there when it is whole and was read back.\n"
+         "memferryd --check-journal FILE verifies it, memferryd --from-backup FILE goes on from\n"
+         "it.\n",
+     .examples = "  memferry backup /media/stick/memferry-$(date +%F).db\n",
+     .options = backup_options,
+     .run = command_backup},
+    {.group = "For programs and their makers",
+     .name = "call",
      .synopsis = "METHOD [JSON | -]",
      .summary = "Call any method of the protocol",
      .examples = "  memferry call stats\n"
@@ -322,7 +332,7 @@ const struct command commands[] = {
      .run = command_call},
     {.name = "webhook",
      .synopsis = "sign FILE | verify FILE [OPTIONS]",
-     .summary = "Sign a webhook's body, or verify a request (for who writes a receiver)",
+     .summary = "Sign a webhook's body, or verify a request, to try out a receiver",
      .text = "Sign prints the headers of a request with that body. Verify says valid, or what is\n"
              "wrong with the request: its signature, its time or its headers. FILE - is stdin.\n",
      .examples = "  memferry webhook sign body.json | curl -H @- --data-binary @body.json URL\n"
@@ -335,7 +345,10 @@ const struct command commands[] = {
      .synopsis = "",
      .summary = "Show the version of this command",
      .run = command_version},
-    {.name = "help", .synopsis = "[COMMAND]", .summary = "Show help", .run = command_help},
+    {.name = "help",
+     .synopsis = "[COMMAND]",
+     .summary = "Show this, or the help of a command",
+     .run = command_help},
     {.name = NULL}};
 
 const struct command *command_find(const char *name)

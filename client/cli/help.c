@@ -25,8 +25,10 @@ static int help_all(struct cli *cli)
     fputs("memferry carries an agent's memories to memferryd, and asks for them.\n\n"
           "  memferry [--socket PATH] [--json] COMMAND ...\n",
           cli->out);
-    title(cli, "Commands");
     for (const struct command *command = commands; command->name != NULL; command++) {
+        if (command->group != NULL) {
+            title(cli, command->group);
+        }
         fprintf(cli->out, "  %-22s %s\n", command->name, command->summary);
     }
     title(cli, "Options of every command");
@@ -54,12 +56,12 @@ static int help_all(struct cli *cli)
 
 static int help_one(struct cli *cli, const struct command *command)
 {
-    fprintf(cli->out, "%s\n\n  memferry %s %s\n", command->summary, command->name,
-            command->synopsis);
+    fprintf(cli->out, "%s\n\n  memferry %s%s%s\n", command->summary, command->name,
+            command->synopsis[0] != '\0' ? " " : "", command->synopsis);
     if (command->text != NULL) {
         fprintf(cli->out, "\n%s", command->text);
     }
-    if (command->options != NULL) {
+    if (command->options != NULL && command->options[0].name != NULL) {
         title(cli, "Options");
         print_options(cli, command->options);
     }
@@ -81,6 +83,7 @@ int command_help(struct cli *cli, const struct args *args)
     }
     const struct command *command = command_find(name);
     if (command == NULL) {
+        cli->command = NULL; /* the help of help is no help here */
         const char *meant = command_suggest(name);
         return cli_usage(cli, "there is no command %.60s%s%s%s", name,
                          meant != NULL ? "; did you mean " : "", meant != NULL ? meant : "",

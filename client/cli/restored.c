@@ -24,18 +24,24 @@ static const char *note_of(const struct memferry_node *memory)
     return field_text(memory, "conflict");
 }
 
+/* 0: none */
+static void add_version(struct table *table, int64_t version)
+{
+    if (version != 0) {
+        table_int(table, version);
+    } else {
+        table_text(table, NULL);
+    }
+}
+
 static void add_row(struct table *table, const struct memferry_node *memory)
 {
     const char *note = note_of(memory);
 
     table_text(table, field_text(memory, "id"));
     table_text(table, note[0] == '\0' ? field_text(memory, "change") : "left alone");
-    table_int(table, field_int(memory, "from"));
-    if (memferry_node_get(memory, "to") != NULL) {
-        table_int(table, field_int(memory, "to"));
-    } else {
-        table_text(table, NULL);
-    }
+    add_version(table, field_int(memory, "from"));
+    add_version(table, field_int(memory, "to"));
     table_text(table, note[0] == '\0' ? NULL : note);
 }
 
@@ -113,8 +119,9 @@ static int one_page(struct cli *cli, const char *params, size_t show_max, struct
     struct json json;
     const char *text = page_params(&json, params, *after);
 
-    int exit_code = text == NULL ? cli_fail(cli, EXIT_INTERNAL, "out of memory")
-                                 : cli_call(cli, "restore", "memory.restore", text, &reply);
+    int exit_code = text == NULL
+                        ? cli_fail(cli, EXIT_INTERNAL, "out of memory")
+                        : cli_call(cli, cli->command->name, "memory.restore", text, &reply);
     json_free(&json);
     free(*after);
     *after = NULL;
@@ -170,6 +177,17 @@ static void print_part(struct cli *cli, int64_t count, const char *what)
     }
 }
 
+static void print_restored(struct cli *cli, int64_t count, bool dry_run)
+{
+    if (count == 0) {
+        fputs(dry_run ? "nothing to bring back" : "nothing is brought back", cli->err);
+        return;
+    }
+    const char *done = count == 1 ? "is back" : "are back";
+    fprintf(cli->err, "%" PRId64 " %s %s", count, count == 1 ? "memory" : "memories",
+            dry_run ? "would come back" : done);
+}
+
 /* To stderr, so that rows for a program stay rows. */
 void restored_print_sum(struct cli *cli, const struct restored *sum, bool dry_run)
 {
@@ -184,11 +202,7 @@ void restored_print_sum(struct cli *cli, const struct restored *sum, bool dry_ru
     if (sum->hidden > 0) {
         fprintf(cli->err, "… and %zu more; --dry-run shows all\n", sum->hidden);
     }
-    fprintf(cli->err, "%" PRId64 " %s %s", sum->restored,
-            sum->restored == 1 ? "memory" : "memories",
-            dry_run              ? "would come back"
-            : sum->restored == 1 ? "is back"
-                                 : "are back");
+    print_restored(cli, sum->restored, dry_run);
     print_part(cli, sum->conflicts, "changed since, left alone (--force takes them too)");
     print_part(cli, sum->unchanged, "so already");
     print_part(cli, sum->created, "made since, left as they are");

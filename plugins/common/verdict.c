@@ -144,10 +144,11 @@ struct memferry_outcome http_verdict(const struct http_reply *reply, size_t n, c
                              target, status, trouble);
     }
     show_text(body, sizeof body, reply->body == NULL ? "" : reply->body, reply->body_size);
+    const char *colon = body[0] != '\0' ? ": " : "";
     if (status < 500) {
-        return outcome_reject(blame_for(n), "%s answered %ld: %s", target, status, body);
+        return outcome_reject(blame_for(n), "%s answered %ld%s%s", target, status, colon, body);
     }
     bool whole = status == 503 && reply->retry_after_ms >= 0;
     return outcome_retry(whole ? MEMFERRY_BLAME_BACKEND : blame_for(n), reply->retry_after_ms,
-                         "%s answered %ld: %s", target, status, body);
+                         "%s answered %ld%s%s", target, status, colon, body);
 }

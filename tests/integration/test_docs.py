@@ -11,12 +11,16 @@ import harness
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DOCUMENTS = ["README.md", "docs/protocol.md", "docs/sessions.md", "docs/operations.md",
-             "docs/guard.md"]
+             "docs/guard.md", "docs/history.md"]
+# What needs more than a broker: webhooks.md is run by test_webhooks.py, n8n.md by tests/live, and
+# plugins.md by tests/unit/check_plugin_guide.sh.
+ELSEWHERE = ["docs/webhooks.md", "docs/n8n.md", "docs/plugins.md"]
+ALL = ["README.md", *(f"docs/{page.name}" for page in sorted(ROOT.glob("docs/*.md")))]
 BUILD = pathlib.Path(os.environ.get("MEMFERRY_BUILD", "build")).resolve()
 
 
-def blocks(document):
-    return re.findall(r"^```sh\n(.*?)^```", (ROOT / document).read_text(), re.M | re.S)
+def blocks(document, language="sh"):
+    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / document).read_text(), re.M | re.S)
 
 
 @pytest.fixture
@@ -68,18 +72,43 @@ def test_commands_of_the_document_work_in_order(document, home):
         done = run(block if "socat" not in block else "memferry status >/dev/null || memferry list\n" + block,
                    env, place)
         assert done.returncode == 0, f"{block}\n{done.stdout}{done.stderr}"
-        assert done.stdout
+        assert done.stdout + done.stderr
 
 
-def test_config_shown_in_the_readme_is_good(home):
+def test_every_document_with_commands_is_run_by_a_test():
+    assert {document for document in ALL if blocks(document)} == {*DOCUMENTS, *ELSEWHERE}
+
+
+@pytest.mark.parametrize("document", [document for document in ALL if blocks(document, "ini")])
+def test_config_shown_in_the_document_is_good(document, home):
     place, env = home
-    shown = re.search(r"^```ini\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S).group(1)
-    (place / "memferry.conf").write_text(shown)
-    done = subprocess.run([f"{BUILD}/broker/memferryd", "--check-config", "--config",
-                           str(place / "memferry.conf")],
-                          env={**env, "NEO4J_PASSWORD": "x"}, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "2 backends" in done.stdout
+    for shown in blocks(document, "ini"):
+        assert " #" not in shown, "a comment behind a value begins with ;"
+        (place / "memferry.conf").write_text(shown)
+        done = subprocess.run([f"{BUILD}/broker/memferryd", "--check-config", "--config",
+                               str(place / "memferry.conf")],
+                              env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        count = shown.count("[backend")
+        assert f"{count} backend{'' if count == 1 else 's'}" in done.stdout
+
+
+def code(document):
+    """The lines of its blocks, and what stands in `…`."""
+    text = (ROOT / document).read_text()
+    lines = "\n".join(re.findall(r"^```(?:sh)?\n(.*?)^```", text, re.M | re.S)).splitlines()
+    return lines + re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S))
+
+
+@pytest.mark.parametrize("document", ALL)
+def test_commands_and_options_named_in_the_document_are_there(document):
+    named = "\n".join(part for line in code(document) for part in line.split(" | "))
+    for verb, rest in re.findall(r"^(?:until )?memferry ([a-z]+)\b(.*)$", named, re.M):
+        told = subprocess.run([f"{BUILD}/client/cli/memferry", "help", verb], capture_output=True,
+                              text=True, check=False)
+        assert told.returncode == 0, f"memferry {verb}{rest}: {told.stderr}"
+        for option in re.findall(r"(?<= )--[a-z-]+", re.split(" -- | #", rest)[0]):
+            assert re.search(rf"^  {option}\b", told.stdout, re.M), f"memferry {verb}{rest}"
 
 
 def test_links_between_documents_lead_somewhere():

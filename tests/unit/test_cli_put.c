@@ -39,6 +39,28 @@ static void test_put_reads_stdin_and_speaks_json(void **state)
     finish(&world);
 }
 
+static void test_a_put_that_a_backend_refuses_is_stored_and_says_so(void **state)
+{
+    static const struct fake_step steps[] = {
+        {FAKE_ACCEPT},
+        {FAKE_READ},
+        {FAKE_REPLY,
+         "{\"id\":\"tea\",\"event_id\":\"e\",\"seq\":5,\"duplicate\":false,"
+         "\"durable\":true,\"backends\":{\"mirror\":\"delivered\",\"graph\":\"dead\"}}"},
+        {FAKE_WAIT},
+        {0}};
+    struct world world;
+
+    (void)state;
+    start(&world, steps);
+    assert_int_equal(run(&world, "put x --wait"), EXIT_DATA);
+    assert_string_equal(world.out, "tea\n");
+    assert_string_equal(world.err, "memferry: put: it is stored here, but backend graph refuses it "
+                                   "as it is; memferry dead says why\n");
+    join(&world);
+    finish(&world);
+}
+
 static void test_a_put_not_delivered_in_time_still_prints_its_receipt(void **state)
 {
     static const struct fake_step steps[] = {
@@ -193,6 +215,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_put_sends_typed_fields_and_prints_the_id),
         cmocka_unit_test(test_put_reads_stdin_and_speaks_json),
+        cmocka_unit_test(test_a_put_that_a_backend_refuses_is_stored_and_says_so),
         cmocka_unit_test(test_a_put_not_delivered_in_time_still_prints_its_receipt),
         cmocka_unit_test(test_every_error_has_its_exit_code),
         cmocka_unit_test(test_errors_are_json_for_programs),

@@ -31,6 +31,10 @@ static void test_a_wrong_command_line_reaches_no_broker(void **state)
                  {"dead drop a --all", "Give ids, or --all", EXIT_USAGE},
                  {"dead eat", "cannot eat", EXIT_USAGE},
                  {"call", "takes a method", EXIT_USAGE},
+                 {"version 2", "takes no words", EXIT_USAGE},
+                 {"help statos", "(see memferry help)", EXIT_USAGE},
+                 {"backup -", "memferry export writes to stdout", EXIT_USAGE},
+                 {"guard test", "wants one FILE", EXIT_USAGE},
                  {"status --timeout soon", "is no duration", EXIT_USAGE},
                  {"get a --socket /none/here.sock", "no broker listens at", EXIT_NO_BROKER},
                  {"status --socket=", "--socket is empty", EXIT_USAGE}};
@@ -53,8 +57,12 @@ static void test_every_command_has_its_help(void **state)
 
     (void)state;
     assert_int_equal(run(&world, "help"), EXIT_OK);
+    assert_non_null(commands[0].group);
     for (const struct command *command = commands; command->name != NULL; command++) {
-        assert_non_null(command->summary);
+        snprintf(line, sizeof line, "\n  %-22s ", command->name);
+        assert_non_null(strstr(world.out, line));
+        assert_non_null(strstr(world.out, command->summary));
+        assert_in_range(strlen(command->summary), 1, 74); /* a line of 100 columns */
     }
     for (const struct command *command = commands; command->name != NULL; command++) {
         snprintf(line, sizeof line, "%s --help", command->name);

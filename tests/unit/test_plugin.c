@@ -572,7 +572,7 @@ static void test_a_plugin_that_does_not_open_is_no_instance(void **state)
     load_ok(f, EXPOSED "fail = today\n");
     assert_int_equal(instance_open(&f->instance, f->plugin, &f->err), -EACCES);
     assert_null(f->instance);
-    assert_non_null(strstr(f->err.text, "backend b does not open"));
+    assert_non_null(strstr(f->err.text, "backend b does not open: told to fail: today"));
     assert_non_null(strstr(log_text(f), "error   plugin: backend b: told to fail: today\n"));
     load_ok(f, EXPOSED "fail = badly\n");
     assert_int_equal(instance_open(&f->instance, f->plugin, &f->err), -EPROTO);

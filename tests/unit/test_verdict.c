@@ -111,6 +111,9 @@ static void test_the_reason_shows_status_and_body_as_one_line(void **state)
     (void)state;
     assert_string_equal(http_verdict(&reply, 1, target).reason.text,
                         "http://127.0.0.1:7474 answered 422: bad  thing");
+    reply.body_size = 0;
+    assert_string_equal(http_verdict(&reply, 1, target).reason.text,
+                        "http://127.0.0.1:7474 answered 422");
 }
 
 static void test_shown_text_is_cut_at_a_whole_character(void **state)
