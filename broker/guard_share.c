@@ -181,11 +181,14 @@ static bool count_change(struct guard_share *share, struct guard_moment *now,
     return is_first;
 }
 
+/* More than the share; of 100 %, all. */
 static bool is_over(const struct guard_share *share)
 {
     int64_t then = (int64_t)share->live - share->born;
+    uint64_t all = (uint64_t)then, part = share->changed;
 
-    return then >= (int64_t)share->least && share->changed * 100 > (uint64_t)then * share->percent;
+    return then >= (int64_t)share->least &&
+           (part * 100 > all * share->percent || (share->percent == 100 && part == all));
 }
 
 /* The session that all changes in the window are of. */

@@ -391,6 +391,20 @@ static void test_more_than_half_of_the_memories_raises(void **state)
     guard_share_deinit(&m.share);
 }
 
+static void test_share_of_100_percent_is_all_of_them(void **state)
+{
+    struct memories m;
+
+    (void)state;
+    begin(&m, 100, 10, 12);
+    for (unsigned i = 0; i < 12; i++) {
+        assert_int_equal(m.ear.count, 0);
+        change(&m, i, true, 0, "a");
+    }
+    assert_int_equal(m.ear.count, 1);
+    guard_share_deinit(&m.share);
+}
+
 static void test_memory_that_changes_twice_counts_once(void **state)
 {
     struct memories m;
@@ -540,6 +554,7 @@ int main(void)
         cmocka_unit_test(test_more_sessions_than_fit_count_in_all),
         cmocka_unit_test(test_rate_raises_when_the_model_says_so),
         cmocka_unit_test(test_more_than_half_of_the_memories_raises),
+        cmocka_unit_test(test_share_of_100_percent_is_all_of_them),
         cmocka_unit_test(test_memory_that_changes_twice_counts_once),
         cmocka_unit_test(test_memory_made_within_the_window_does_not_count),
         cmocka_unit_test(test_fewer_memories_than_the_least_raise_nothing),
