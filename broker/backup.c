@@ -26,8 +26,11 @@ static void *backup_main(void *arg)
     struct backups *backups = backup->backups;
 
     pthread_setname_np(pthread_self(), "backup");
-    backup->status = backup_write(backups->store_path, backup->path, backup->replace,
-                                  &backups->watch, &backup->made, &backup->err);
+    backup->status = backup_check_place(backups->state_dir, backup->path, &backup->err);
+    if (backup->status == 0) {
+        backup->status = backup_write(backups->store_path, backup->path, backup->replace,
+                                      &backups->watch, &backup->made, &backup->err);
+    }
     if (backup->status == 0) {
         backup_note(backups->state_dir, backup->path, backup->made.contents.applied_seq);
     }

@@ -176,6 +176,30 @@ int backup_write(const char *store_path, const char *path, bool replace,
     return r;
 }
 
+/* ---- where it may be ---- */
+
+static bool is_below(const char *path, const char *directory)
+{
+    size_t size = strlen(directory);
+
+    return strncmp(path, directory, size) == 0 && (path[size] == '/' || path[size] == '\0');
+}
+
+int backup_check_place(const char *state_dir, const char *path, struct error *err)
+{
+    char copy[PATH_MAX], own[PATH_MAX], wanted[PATH_MAX];
+
+    snprintf(copy, sizeof copy, "%s", path);
+    if (realpath(state_dir, own) == NULL || realpath(dirname(copy), wanted) == NULL) {
+        return 0; /* told of when the file is made */
+    }
+    return is_below(wanted, own) ? error_set(err, BACKUP_E_PATH,
+                                             "%s is in the broker's own state directory: name "
+                                             "another place, best on another disk",
+                                             path)
+                                 : 0;
+}
+
 /* ---- where the newest is ---- */
 
 static bool write_note(const char *name, const char *path, uint64_t seq)

@@ -33,6 +33,10 @@ struct backup_made {
 int backup_write(const char *store_path, const char *path, bool replace,
                  struct store_copy_watch *watch, struct backup_made *ret, struct error *err);
 
+/* BACKUP_E_PATH when it would lie in the state directory, through links too: there every name may
+ * be one of the broker's own, in use this moment. */
+int backup_check_place(const char *state_dir, const char *path, struct error *err);
+
 /* Notes that `path` is the newest backup of this state directory, for a start that finds journal or
  * store lost. That it can't be noted is no failure of the backup. */
 void backup_note(const char *state_dir, const char *path, uint64_t seq);

@@ -122,6 +122,24 @@ def test_a_path_that_can_not_be_written_is_refused(shared, path, says):
     assert says in str(failed.value)
 
 
+@pytest.mark.parametrize("name", [
+    "memferry.db", "memferry.db-wal", "lock", "b.db", "journal/00000001.seg"])
+def test_the_brokers_own_files_are_never_replaced(make_broker, name):
+    broker = make_broker()
+    fill(broker, 1, "short")
+    elsewhere = broker.root / "link"
+    elsewhere.symlink_to(broker.state)
+    store = (broker.state / "memferry.db").stat().st_ino
+    for directory in (broker.state, elsewhere):
+        with pytest.raises(RpcError) as failed:
+            broker.call("store.backup", path=f"{directory}/{name}", replace=True)
+        assert failed.value.code == INVALID_PARAMS and "state directory" in failed.value.message
+    assert (broker.state / "memferry.db").stat().st_ino == store
+    assert not (broker.state / "b.db").exists()
+    broker.kill()
+    check(broker, broker.state)
+
+
 def test_one_backup_at_a_time(make_broker):
     broker = make_broker()
     fill(broker, 100)
