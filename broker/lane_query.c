@@ -14,7 +14,8 @@ static int refused(struct lane *lane, const struct memferry_outcome *outcome, st
 {
     const char *why = outcome->reason.text;
 
-    if (outcome->verdict == MEMFERRY_RETRY && outcome->blame == MEMFERRY_BLAME_BACKEND) {
+    if (outcome->verdict == MEMFERRY_RETRY && outcome->blame == MEMFERRY_BLAME_BACKEND &&
+        !lane_is_stopping(lane)) {
         lane_trip(lane, CIRCUIT_BACKEND, outcome->retry_after_ms, why);
     }
     return error_set(err, -EAGAIN, "Backend %s did not embed the query: %s", lane->name,

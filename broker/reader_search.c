@@ -82,8 +82,10 @@ static int pack_found(const struct reader_candidate *candidate, msgpack_sbuffer 
         failed |= reader_pack_name(&packer, "semantic_score");
         failed |= msgpack_pack_double(&packer, candidate->vector_score);
     }
-    return failed |
-           msgpack_pack_str_body(&packer, candidate->snippet.data, candidate->snippet.size);
+    if (candidate->snippet.size > 0) {
+        failed |= msgpack_pack_str_body(&packer, candidate->snippet.data, candidate->snippet.size);
+    }
+    return failed;
 }
 
 static int pack(struct reader *reader, const struct reader_filter *filter,

@@ -379,8 +379,10 @@ static int make_snippets(struct run *run, struct error *err)
         return index_failed(run->searcher, r, err);
     }
     for (size_t i = 0; i < count; offset += sizes[i++]) {
-        run->candidates[i].snippet = (struct unpack_slice){
-            .data = (const uint8_t *)run->snippets.data + offset, .size = sizes[i]};
+        if (sizes[i] > 0) {
+            run->candidates[i].snippet = (struct unpack_slice){
+                .data = (const uint8_t *)run->snippets.data + offset, .size = sizes[i]};
+        }
     }
     return 0;
 }
@@ -416,7 +418,9 @@ static int answer(struct run *run, uint64_t behind, msgpack_sbuffer *result, str
     msgpack_pack_map(&packer, 2 + (size_t)lacks + (behind > 0) + run->late);
     pack_text_at(&packer, "hits");
     msgpack_pack_array(&packer, count);
-    msgpack_pack_str_body(&packer, hits.data, hits.size);
+    if (count > 0) {
+        msgpack_pack_str_body(&packer, hits.data, hits.size);
+    }
     pack_text_at(&packer, "mode");
     pack_text_at(&packer, !run->by_vector ? "text" : run->by_text ? "both" : "semantic");
     if (lacks) {

@@ -175,11 +175,10 @@ static int open_both(struct search_files *files, uint64_t applied_seq, bool *ret
 int search_files_open(struct search_files *files, uint64_t applied_seq, bool *ret_fresh,
                       struct error *err)
 {
-    struct error why = {0};
     int r = open_both(files, applied_seq, ret_fresh, err);
 
     if (r == -EIO && !*ret_fresh && files->index != NULL) {
-        why = *err;
+        const struct error why = *err;
         search_files_discard(files);
         r = open_both(files, applied_seq, ret_fresh, err);
         *err = r == 0 ? why : *err;
@@ -238,7 +237,6 @@ static int put_all(struct search_files *files, const struct reader_batch *batch,
 {
     const struct memferry_memory *memories = reader_batch_memories(batch);
     const struct reader_batch_item *items = reader_batch_items(batch);
-    uint64_t rows = vector_file_rows(files->vectors);
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < reader_batch_count(batch); i++) {
@@ -247,9 +245,6 @@ static int put_all(struct search_files *files, const struct reader_batch *batch,
         if (r == 0) {
             r = put_vector(files, &memories[i], items[i].vector_seq, &doc, err);
         }
-    }
-    if (r == 0 && vector_file_rows(files->vectors) > rows) {
-        r = vector_file_sync(files->vectors, err);
     }
     return r;
 }

@@ -1,12 +1,14 @@
 /*
  * search_files.h - the text index and the vectors beside it, as one: search.db and vectors.idx.
  *
- * Happy path: a batch's texts go to the index and its vectors to the file; the file is synced, the
- * index commits with the cursor, and then the rows are published and old ones marked dead.
+ * Happy path: a batch's texts go to the index and its vectors to the file; the index commits with
+ * the cursor, and then the rows are published and old ones marked dead.
  *
  * Failure modes: a crash anywhere leaves rows that nothing names (marked dead at the next start) or
- * the cursor where it was (the batch is put in once more). What does not fit together is thrown
- * away, both of it, and made anew from the store.
+ * the cursor where it was (the batch is put in once more). Vectors are not synced: receipts need
+ * the disk more. What a power failure has taken is found at the next start, where each row is held
+ * to its sum; and what does not fit together is thrown away, both of it, and made anew from the
+ * store.
  *
  * One thread fills; search_files_top is for any.
  */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define BATCH_BYTES  (2u << 20)
+#define GATHER_MS    100 /* between batches, while nobody waits and there is less than a full one */
 #define RETRY_MIN_MS 1000
 #define RETRY_MAX_MS 60000
 #define NICENESS     10 /* receipts and reads go first */
@@ -24,13 +25,15 @@ struct search_indexer {
     /* the thread's own */
     struct reader *reader;
     bool is_open;
-    int64_t retry_ms; /* how long the last failure waits; 0: the last step worked */
+    int64_t retry_ms;   /* how long the last failure waits; 0: the last step worked */
+    int64_t stepped_ms; /* monotonic: when the last step ended */
 
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t woken, moved;
     bool stopping, condemned;
     uint64_t applied_seq, indexed_seq, making;
-    char why[256]; /* it was condemned */
+    unsigned waiting; /* searches, for the index to be level */
+    char why[256];    /* it was condemned */
 };
 
 /* ---- in its thread ---- */
@@ -177,6 +180,14 @@ static void wait_ms(struct search_indexer *indexer, pthread_cond_t *condition, i
     pthread_cond_timedwait(condition, &indexer->mutex, &at);
 }
 
+/* With the mutex. A batch of one costs nearly what a batch of many does. */
+static bool should_gather(const struct search_indexer *indexer, int64_t until_ms)
+{
+    return !indexer->stopping && !indexer->condemned && indexer->waiting == 0 && indexer->is_open &&
+           indexer->applied_seq - indexer->indexed_seq < SEARCH_BATCH_MAX &&
+           clock_monotonic_ms() < until_ms;
+}
+
 /* False: it is to end. *ret_upto_seq: what it is to be level with. */
 static bool await_work(struct search_indexer *indexer, uint64_t *ret_upto_seq)
 {
@@ -189,6 +200,9 @@ static bool await_work(struct search_indexer *indexer, uint64_t *ret_upto_seq)
     while (!indexer->stopping && indexer->is_open && !indexer->condemned &&
            indexer->indexed_seq >= indexer->applied_seq) {
         pthread_cond_wait(&indexer->woken, &indexer->mutex);
+    }
+    while (should_gather(indexer, indexer->stepped_ms + GATHER_MS)) {
+        wait_ms(indexer, &indexer->woken, indexer->stepped_ms + GATHER_MS);
     }
     *ret_upto_seq = indexer->applied_seq;
     bool stopping = indexer->stopping;
@@ -211,6 +225,7 @@ static void *indexer_main(void *arg)
         } else {
             indexer->retry_ms = 0;
         }
+        indexer->stepped_ms = clock_monotonic_ms();
     }
     search_files_close(&indexer->files);
     indexer->reader = reader_close(indexer->reader);
@@ -313,10 +328,13 @@ uint64_t search_indexer_await(struct search_indexer *indexer, uint64_t seq, int6
     int64_t until_ms = clock_monotonic_ms() + timeout_ms;
 
     pthread_mutex_lock(&indexer->mutex);
+    indexer->waiting++;
+    pthread_cond_signal(&indexer->woken);
     while ((indexer->indexed_seq < seq || indexer->making == 0) && !indexer->stopping &&
            clock_monotonic_ms() < until_ms) {
         wait_ms(indexer, &indexer->moved, until_ms);
     }
+    indexer->waiting--;
     uint64_t behind = indexer->indexed_seq < seq ? seq - indexer->indexed_seq : 0;
     pthread_mutex_unlock(&indexer->mutex);
     return behind;

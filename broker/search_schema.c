@@ -125,7 +125,7 @@ static int prepare(struct sql *sql, struct error *err)
 {
     return sql_exec(sql,
                     "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA secure_delete=ON;"
-                    "PRAGMA journal_size_limit=16777216;",
+                    "PRAGMA journal_size_limit=16777216; PRAGMA wal_autocheckpoint=4000;",
                     "write", err);
 }
 

@@ -316,11 +316,6 @@ int vector_file_append(struct vector_file *file, const struct vector_row *row, c
     return r;
 }
 
-int vector_file_sync(struct vector_file *file, struct error *err)
-{
-    return fdatasync(file->fd) == 0 ? 0 : failed(file, "sync", errno, err);
-}
-
 void vector_file_publish(struct vector_file *file)
 {
     pthread_rwlock_wrlock(&file->lock);
@@ -418,9 +413,6 @@ int vector_file_compact(struct vector_file *file, uint64_t generation,
     int r = vector_file_make(ret, path, file->dims, generation, err);
     if (r == 0) {
         r = copy_living(file, *ret, moved, arg, err);
-    }
-    if (r == 0) {
-        r = vector_file_sync(*ret, err);
     }
     if (r != 0) {
         *ret = vector_file_close(*ret);

@@ -1,8 +1,8 @@
 /*
  * vector_file.h - the vectors of all memories in one mapped file, to be compared with a query's.
  *
- * Happy path: the indexer's thread appends rows, syncs them, commits their places to the text index
- * and publishes them; the search thread goes over what is published and keeps the best. Rows are
+ * Happy path: the indexer's thread appends rows, commits their places to the text index and
+ * publishes them; the search thread goes over what is published and keeps the best. Rows are
  * never changed but for their marks: a vector that is replaced gets a new row, and its old one is
  * marked dead. When too many are, the living are copied to a file of the next generation.
  *
@@ -55,8 +55,6 @@ bool vector_file_has(const struct vector_file *file, uint64_t row, int64_t doc,
  * zero, which is like nothing. */
 int vector_file_append(struct vector_file *file, const struct vector_row *row, const float *vector,
                        bool deleted, int64_t *ret_row, struct error *err);
-/* What was appended is on the disk. */
-int vector_file_sync(struct vector_file *file, struct error *err);
 /* What was appended is seen; or it is as if it had not been. */
 void vector_file_publish(struct vector_file *file);
 void vector_file_forget(struct vector_file *file);

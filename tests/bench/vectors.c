@@ -101,8 +101,11 @@ static int by_size(const void *left, const void *right)
 
 static double median_ms(int64_t *times_us)
 {
+    int64_t middle_us;
+
     qsort(times_us, TURNS, sizeof *times_us, by_size);
-    return (double)times_us[TURNS / 2] / 1000;
+    middle_us = times_us[TURNS / 2];
+    return (double)middle_us / 1000;
 }
 
 int main(int argc, char **argv)
@@ -127,8 +130,8 @@ int main(int argc, char **argv)
     size_t bytes = rows * (((size_t)dims * sizeof(float) + 32 + 31) / 32 * 32);
     bool wide = strcmp(vector_dots[0].name, "avx2") == 0 && vector_dots[0].is_supported();
     words *map = mmap(NULL, (size_t)stat.st_size, PROT_READ, MAP_SHARED, fd, 0);
-    float *query = calloc(2 * (size_t)dims, sizeof *query);
-    if (map == MAP_FAILED || query == NULL) {
+    float *query = map == MAP_FAILED ? NULL : calloc(2 * (size_t)dims, sizeof *query);
+    if (query == NULL) {
         return 1;
     }
     for (int turn = 0; turn < TURNS; turn++) {

@@ -84,7 +84,6 @@ static void fill(struct rig *rig, int64_t count)
     for (int64_t doc = 1; doc <= count; doc++) {
         assert_int_equal(append(rig, doc, MODEL, false), doc - 1);
     }
-    assert_int_equal(vector_file_sync(rig->file, &rig->err), 0);
     vector_file_publish(rig->file);
 }
 
