@@ -94,6 +94,16 @@ def wait_nodes(servers, what, condition):
                  LONG_S)
 
 
+def wait_vectors(broker, but=None):
+    """Until the store has a vector of every memory but one."""
+    def ready():
+        with broker.client() as client:
+            states = {i: m["embedding_state"] for i, m in harness.all_memories(client).items()}
+        return {s for i, s in states.items() if i != but} == {"ready"}
+
+    until(ready, lambda: f"vectors; {Backend(broker, 'vectors').status()}", LONG_S)
+
+
 def assert_found(servers, broker, ident):
     """It has the vector that the store has, of length 1, and the index finds it by that."""
     node = servers.neo4j.value("MATCH (m:Memory {id: $id}) RETURN properties(m)", id=ident)
@@ -129,8 +139,7 @@ def test_memories_put_without_ollama_arrive_pending_and_all_get_vectors_when_it_
 
         servers.ollama.start()
         wait_nodes(servers, "every one to have a vector", lambda n: n["embedding_state"] == "ready")
-        until(lambda: all(m["embedding_state"] == "ready"
-                          for m in harness.all_memories(broker.client()).values()), "the store's vectors")
+        wait_vectors(broker)
         level(broker, "graph" if way is GRAPH else "flow")
         servers.neo4j.query("CALL db.awaitIndexes(60)")
         for ident in contents:
@@ -176,13 +185,15 @@ def test_both_ways_make_the_same_node_of_every_type_there_is(servers):
 
 
 def test_both_ways_at_once_leave_one_newest_state(servers):
-    with broker_with(servers, GRAPH, FLOW) as broker:
+    with broker_with(servers, GRAPH, FLOW, VECTORS) as broker:
         put_all(broker, [{"id": f"m{n % 10}", "content": f"{n}", "props": {f"p{n}": n, "n": n},
                           "session_id": f"s{n % 3}"} for n in range(60)])
         broker.call("memory.delete", id="m7")
+        wait_vectors(broker, but="m7")
         level(broker, "graph")
         level(broker, "flow")
-        told = harness.all_memories(broker.client())
+        with broker.client() as client:
+            told = harness.all_memories(client)
         held = nodes(servers)
         assert held.keys() == told.keys()
         for ident, node in held.items():
@@ -191,6 +202,8 @@ def test_both_ways_at_once_leave_one_newest_state(servers):
             assert {k: node[k] for k in node["memferry_keys"]} == told[ident]["props"]
         assert servers.neo4j.links() == sorted(
             (m["session_id"], i) for i, m in told.items() if "session_id" in m)
+        verified = broker.call("backend.verify", name="graph")
+        assert verified["same"] == verified["here"] == verified["there"] == 10, verified
 
 
 # ---- n8n and Neo4j away ----
@@ -310,6 +323,28 @@ def test_alerts_raised_while_n8n_is_down_arrive_when_it_is_back(servers):
             assert bell.status()["dead"] == 0
     finally:
         receiver.close()
+
+
+def test_an_agent_that_deletes_too_much_is_told_of_when_n8n_is_back(servers):
+    with broker_with(servers, BELL) as broker:
+        contents = texts(40)
+        put_texts(broker, contents)
+        servers.n8n.stop()
+        for ident in list(contents)[:30]:
+            broker.call("memory.delete", id=ident, session_id="careless")
+        raised = until(lambda: {a["id"]: a for a in broker.call("alert.list")["alerts"]
+                                if a["rule"] == "rapid-delete" and a["count"] == 30}, "the alert")
+        servers.n8n.start()
+
+        def told():
+            return {a["id"]: a for a in servers.neo4j.query("MATCH (a:MemoryAlert) RETURN properties(a)")}
+
+        until(lambda: all((a := told().get(i, {})).get("count") == 30 and "handed_on_ms" in a for i in raised),
+              lambda: f"{raised} at memory-alert; there is {told()}", LONG_S)
+        for ident, alert in raised.items():
+            kept = told()[ident]
+            for name in ("rule", "severity", "summary", "undo", "sample_ids"):
+                assert kept[name] == alert[name], name
 
 
 # ---- secrets ----
