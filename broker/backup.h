@@ -4,7 +4,7 @@
  * Happy path: backups_run starts the thread; what came of it is told in the loop, by `done`.
  *
  * Failure modes: a second one is refused while one runs (false). backups_stop makes the one that
- * runs end at its next slice; reading it back and syncing it are not cut short.
+ * runs end soon, while it is copied or read back; syncing it is not cut short.
  */
 #ifndef MEMFERRY_BACKUP_H
 #define MEMFERRY_BACKUP_H

@@ -23,7 +23,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SLICE_PAGES 1024 /* 4 MiB */
+#define SLICE_PAGES   1024   /* 4 MiB */
+#define STEPS_TO_LOOK 100000 /* of SQLite's machine, while a copy is read back */
 
 /* In the header of a database: 2 says that it has a WAL. */
 #define FORMAT_OFFSET   18
@@ -162,9 +163,14 @@ static int open_target(struct copy *copy, const char *path)
     return r;
 }
 
+static bool is_cancelled(const struct copy *copy)
+{
+    return copy->watch != NULL && copy->watch->is_cancelled(copy->watch);
+}
+
 static int may_go_on(const struct copy *copy)
 {
-    if (copy->watch != NULL && copy->watch->is_cancelled(copy->watch)) {
+    if (is_cancelled(copy)) {
         return error_set(copy->err, STORE_COPY_E_CANCELLED, "%s was not finished", copy->to.path);
     }
     if (wal_bytes(copy->from.path) > copy->wal_limit) {
@@ -260,14 +266,24 @@ static int check_sound(struct sql *sql, struct error *err)
     return r;
 }
 
-static int check_copy(const char *path, const struct store_contents *wanted, struct error *err)
+static int look_at_watch(void *arg)
 {
+    return is_cancelled(arg);
+}
+
+static int check_copy(struct copy *copy, const char *path, const struct store_contents *wanted)
+{
+    struct error *err = copy->err;
     struct store_contents found;
     struct sql sql;
 
     int r = sql_open(&sql, path, SQLITE_OPEN_READONLY, err);
     if (r == 0) {
+        sqlite3_progress_handler(sql.db, STEPS_TO_LOOK, look_at_watch, copy);
         r = check_sound(&sql, err);
+    }
+    if (r != 0 && is_cancelled(copy)) {
+        r = error_set(err, STORE_COPY_E_CANCELLED, "%s was not finished", path);
     }
     if (r == 0) {
         r = read_contents(&sql, &found, err);
@@ -287,7 +303,7 @@ int store_copy(const char *from, const char *to, struct store_copy_watch *watch,
     struct copy copy = {.watch = watch, .err = err};
 
     int r = copy_store(&copy, from, to, ret);
-    return r == 0 ? check_copy(to, ret, copy.err) : r;
+    return r == 0 ? check_copy(&copy, to, ret) : r;
 }
 
 int store_copy_migrate(const char *path, struct error *err)

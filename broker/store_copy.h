@@ -17,7 +17,8 @@
  * long that this much is written meanwhile is given up. */
 #define STORE_COPY_WAL_MAX ((uint64_t)1 << 30)
 
-/* Embedded by who may want it to end early; asked after each slice of 4 MiB. */
+/* Embedded by who may want it to end early; asked before each slice of 4 MiB, and now and then
+ * while the copy is read back. */
 struct store_copy_watch {
     bool (*is_cancelled)(struct store_copy_watch *);
     uint64_t wal_max; /* 0: STORE_COPY_WAL_MAX */

@@ -236,6 +236,66 @@ static void test_a_backup_that_fails_leaves_nothing(void **state)
     assert_non_null(strstr(err.text, "No such file or directory"));
 }
 
+static void test_a_backup_never_replaces_the_store_itself(void **state)
+{
+    static const char *const endings[] = {"", "-wal", "-shm"};
+    struct fixture *f = *state;
+    struct backup_made made;
+    struct error err = {0};
+    char path[160];
+
+    fixture_put_json(f, "a", "{'content':'A'}");
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        snprintf(path, sizeof path, "%s/./memferry.db%s", f->dir, endings[i]);
+        assert_int_equal(access(path, F_OK), 0);
+        assert_int_equal(backup_write(f->path, path, true, NULL, &made, &err), BACKUP_E_PATH);
+        assert_non_null(strstr(err.text, "the store itself"));
+    }
+    assert_non_null(fixture_get(f, "a", 0));
+    snprintf(path, sizeof path, "%s/link.db", f->dir);
+    assert_int_equal(link(f->path, path), 0); /* under another name, too */
+    assert_int_equal(backup_write(f->path, path, true, NULL, &made, &err), BACKUP_E_PATH);
+    unlink(path);
+}
+
+/* Ends it when the copy is made, and is being read back. */
+struct late_watch {
+    struct store_copy_watch watch;
+    const char *path;
+};
+
+static bool is_read_back(struct store_copy_watch *watch)
+{
+    const struct late_watch *late = container_of(watch, struct late_watch, watch);
+    struct stat status;
+    unsigned char formats[2] = {0};
+    int fd = open(late->path, O_RDONLY);
+
+    bool whole = fstat(fd, &status) == 0 && status.st_size > 0 &&
+                 pread(fd, formats, sizeof formats, 18) == sizeof formats && formats[0] == 1;
+    close(fd);
+    return whole;
+}
+
+static void test_a_copy_that_is_read_back_ends_when_it_should(void **state)
+{
+    struct fixture *f = *state;
+    char path[128];
+    struct late_watch late = {.watch.is_cancelled = is_read_back, .path = path};
+    struct store_contents contents;
+    struct error err = {0};
+
+    for (unsigned i = 0; i < 3000; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "m%u", i);
+        fixture_put_json(f, id, "{'content':'one of many','tags':['a','b','c']}");
+    }
+    copy_path(f, path, sizeof path);
+    make_empty(path);
+    assert_int_equal(store_copy(f->path, path, &late.watch, &contents, &err),
+                     STORE_COPY_E_CANCELLED);
+}
+
 static void test_the_newest_backup_is_known(void **state)
 {
     struct fixture *f = *state;
@@ -266,6 +326,10 @@ int main(void)
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_a_backup_that_fails_leaves_nothing, fixture_setup,
                                         fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_a_backup_never_replaces_the_store_itself,
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_a_copy_that_is_read_back_ends_when_it_should,
+                                        fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_the_newest_backup_is_known, fixture_setup,
                                         fixture_teardown),
     };
