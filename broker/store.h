@@ -134,7 +134,8 @@ struct lane_row {
     char *reason;     /* NULL with CLEAR */
 };
 
-/* Creates the lane's row at cursor 0 if there is none. One that was of another kind begins anew. */
+/* Creates the lane's row if there is none, at cursor 0; of alerts before the first that nobody has
+ * acked. One that was of another kind begins anew, without what was deferred or dead. */
 int store_lane_ensure(struct store *store, const char *lane, enum lane_kind kind,
                       struct error *err);
 /* Moves the cursor (never back) and writes rows. `delivered` is added to the lane's counter. A lane

@@ -42,7 +42,7 @@ static uint64_t rows_changed(const struct store *store)
 
 /* A new backend gets every memory there is. Of alerts it gets those that nobody has acked yet, and
  * all that come: nobody wants to be told of last year's. */
-int store_lane_ensure(struct store *store, const char *lane, enum lane_kind kind, struct error *err)
+static int ensure_row(struct store *store, const char *lane, enum lane_kind kind, struct error *err)
 {
     return run_for_lane(store,
                         "INSERT INTO lane(name, cursor, paused, delivered, kind) "
@@ -51,6 +51,24 @@ int store_lane_ensure(struct store *store, const char *lane, enum lane_kind kind
                         "(SELECT seq FROM applied)), 0), 0, 0, ?2) ON CONFLICT DO UPDATE "
                         "SET kind=excluded.kind, cursor=excluded.cursor WHERE kind<>excluded.kind",
                         lane, lane_kind_name(kind), NULL, err);
+}
+
+/* What one of another kind had deferred is none of this one's: rows of memories no alert answers.
+ */
+static int drop_rows_of_another_kind(struct store *store, const char *lane, enum lane_kind kind,
+                                     struct error *err)
+{
+    return run_for_lane(store,
+                        "DELETE FROM deferred WHERE lane=?1 AND EXISTS(SELECT 1 FROM lane "
+                        "WHERE name=?1 AND kind<>?2)",
+                        lane, lane_kind_name(kind), NULL, err);
+}
+
+int store_lane_ensure(struct store *store, const char *lane, enum lane_kind kind, struct error *err)
+{
+    int r = drop_rows_of_another_kind(store, lane, kind, err);
+
+    return r == 0 ? ensure_row(store, lane, kind, err) : r;
 }
 
 int store_lane_rewind(struct store *store, const char *lane, struct error *err)

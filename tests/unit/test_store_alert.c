@@ -373,6 +373,25 @@ static void begin_lane(struct fixture *f)
     assert_int_equal(store_commit(f->store, &err), 0);
 }
 
+static void test_a_lane_that_carried_memories_before_leaves_none_of_them_behind(void **state)
+{
+    struct fixture *f = *state;
+    struct lane_row row = {
+        .memory_id = (char[]){"m"}, .action = LANE_ROW_DEFER, .due_ms = 1, .attempts = 3};
+    struct error err;
+
+    fixture_put_json(f, "m", "{'content':'c'}");
+    assert_int_equal(store_begin(f->store, &err), 0);
+    assert_int_equal(store_lane_ensure(f->store, "bell", LANE_SINK, &err), 0);
+    assert_int_equal(store_lane_progress(f->store, "bell", f->seq, &row, 1, 0, &err), 0);
+    assert_int_equal(store_commit(f->store, &err), 0);
+    assert_int_equal(standing(f).deferred, 1);
+    begin_lane(f);
+    assert_int_equal(standing(f).kind, LANE_ALERTS);
+    assert_int_equal(standing(f).deferred, 0); /* nobody would ever clear it */
+    assert_int_equal(standing(f).pending, 0);
+}
+
 static void test_a_new_lane_begins_with_what_is_open(void **state)
 {
     struct fixture *f = *state;
@@ -525,6 +544,7 @@ int main(void)
         TEST(test_a_lane_reads_alerts_whole_and_in_order),
         TEST(test_a_batch_is_no_larger_than_asked),
         TEST(test_a_deferred_alert_comes_when_it_is_due),
+        TEST(test_a_lane_that_carried_memories_before_leaves_none_of_them_behind),
         TEST(test_a_new_lane_begins_with_what_is_open),
         TEST(test_a_new_lane_without_open_alerts_waits_for_the_next),
         TEST(test_what_is_deferred_is_pending_once),
