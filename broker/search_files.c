@@ -46,9 +46,8 @@ void search_files_discard(struct search_files *files)
 {
     set_vectors(files, NULL);
     unlink(files->vector_path);
-    if (files->index != NULL) {
-        files->index = search_index_discard(files->index);
-    }
+    files->index = search_index_close(files->index);
+    search_index_remove_files(files->index_path);
 }
 
 uint64_t search_files_cursor(const struct search_files *files)
@@ -177,7 +176,7 @@ int search_files_open(struct search_files *files, uint64_t applied_seq, bool *re
 {
     int r = open_both(files, applied_seq, ret_fresh, err);
 
-    if (r == -EIO && !*ret_fresh && files->index != NULL) {
+    if (r == -EIO && !*ret_fresh) {
         const struct error why = *err;
         search_files_discard(files);
         r = open_both(files, applied_seq, ret_fresh, err);

@@ -148,16 +148,9 @@ struct search_index *search_index_close(struct search_index *index)
     return NULL;
 }
 
-struct search_index *search_index_discard(struct search_index *index)
+void search_index_remove_files(const char *path)
 {
-    char *path = strdup(index->sql.path);
-
-    search_index_close(index);
-    if (path != NULL) {
-        search_schema_remove(path);
-    }
-    free(path);
-    return NULL;
+    search_schema_remove(path);
 }
 
 int search_index_check(struct search_index *index, struct error *err)

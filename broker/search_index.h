@@ -37,8 +37,8 @@ struct search_index;
 int search_index_open(struct search_index **ret, const char *path, const char *origin,
                       bool *ret_fresh, struct error *err);
 struct search_index *search_index_close(struct search_index *index);
-/* Closes it and removes its files. */
-struct search_index *search_index_discard(struct search_index *index);
+/* Of one that is closed, or could not be opened. */
+void search_index_remove_files(const char *path);
 
 /* Where the index stands; 0: at the start. */
 uint64_t search_index_cursor(const struct search_index *index);

@@ -363,6 +363,41 @@ static void test_when_ranking_takes_too_long_the_newest_stand_for_the_best(void 
     search_finder_close(finder);
 }
 
+/* What tells whose index it is stays whole: only opening it in full finds the damage. */
+static void test_an_index_whose_documents_can_not_be_read_is_made_anew(void **state)
+{
+    struct rig *rig = *state;
+    sqlite3_stmt *roots;
+    sqlite3 *db;
+    char junk[4096], ids[512];
+
+    put(rig, "one", "{'content':'lighthouse'}");
+    level(rig);
+    stop(rig);
+    memset(junk, 0xa5, sizeof junk);
+    assert_int_equal(sqlite3_open(rig->index, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db,
+                                        "SELECT rootpage FROM sqlite_schema WHERE tbl_name='doc'",
+                                        -1, &roots, NULL),
+                     SQLITE_OK);
+    int fd = open(rig->index, O_WRONLY), damaged = 0;
+    for (; sqlite3_step(roots) == SQLITE_ROW; damaged++) {
+        off_t at = (off_t)(sqlite3_column_int64(roots, 0) - 1) * (off_t)sizeof junk;
+        assert_int_equal(pwrite(fd, junk, sizeof junk, at), sizeof junk);
+    }
+    assert_true(damaged > 0);
+    close(fd);
+    sqlite3_finalize(roots);
+    sqlite3_close(db);
+    start(rig);
+    level(rig);
+    const struct search_request request = request_of("lighthouse", NULL);
+    assert_string_equal(found(rig, &request, ids), "one ");
+    assert_sound(rig);
+}
+
 /* ---- at the same time ---- */
 
 struct asking {
@@ -434,6 +469,8 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_when_ranking_takes_too_long_the_newest_stand_for_the_best, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_an_index_whose_documents_can_not_be_read_is_made_anew,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(test_searches_go_on_while_the_files_grow_and_are_copied,
                                         setup, teardown),
     };
