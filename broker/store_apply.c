@@ -49,8 +49,8 @@ static int keep_old_state(struct store *store, sqlite3_stmt *row, struct store_e
     memcpy(apply->content_hash, sqlite3_column_blob(row, 2), HASH_SIZE);
     keep_old_vector(row, apply);
     apply->before_ms = sqlite3_column_int64(row, 6);
-    apply->before_changed =
-        sqlite3_column_type(row, 7) == SQLITE_NULL || (sqlite3_column_int64(row, 7) & 4) != 0;
+    apply->before_changed = sqlite3_column_type(row, 7) == SQLITE_NULL ||
+                            (sqlite3_column_int64(row, 7) & STORE_EFFECT_CHANGED) != 0;
     if (msgpack_sbuffer_write(&store->old_state, bytes, size) != 0) {
         return -ENOMEM;
     }

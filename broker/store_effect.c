@@ -8,12 +8,6 @@
  */
 #include "broker/store_apply.h"
 
-enum effect_bit {
-    EFFECT_WAS_LIVE = 1,
-    EFFECT_IS_LIVE = 2,
-    EFFECT_CHANGED = 4 /* named in statements of store_open.c and store_recent.c */
-};
-
 static int find_changed(struct store *store, struct store_event *apply, struct error *err)
 {
     sqlite3_stmt *find = store->statements[STORE_FIND_CHANGED];
@@ -43,8 +37,9 @@ int store_note_effect(struct store *store, struct store_event *apply, struct err
 
 void store_bind_effect(sqlite3_stmt *statement, int index, const struct apply_effect *effect)
 {
-    int bits = (effect->was_live ? EFFECT_WAS_LIVE : 0) | (effect->is_live ? EFFECT_IS_LIVE : 0) |
-               (effect->changed ? EFFECT_CHANGED : 0);
+    int bits = (effect->was_live ? STORE_EFFECT_WAS_LIVE : 0) |
+               (effect->is_live ? STORE_EFFECT_IS_LIVE : 0) |
+               (effect->changed ? STORE_EFFECT_CHANGED : 0);
 
     if (bits == 0) {
         sql_bind_null(statement, index);

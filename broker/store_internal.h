@@ -93,6 +93,17 @@ struct store {
     msgpack_sbuffer old_state, new_state, restored;
 };
 
+/* Of event.effect, NULL for events of older versions and for what changes no memory. */
+enum store_effect_bit {
+    STORE_EFFECT_WAS_LIVE = 1,
+    STORE_EFFECT_IS_LIVE = 2,
+    STORE_EFFECT_CHANGED = 4 /* named in STORE_CHANGES, and in statements of store_recent.c */
+};
+
+/* SQL: the event changed its memory, as far as is known. Of older versions each that has a state.
+ */
+#define STORE_CHANGES(event) "ifnull(" event "effect&4, " event "state IS NOT NULL)"
+
 /* store_session.c: what was written is undone. */
 void store_sessions_forget(struct store *store);
 

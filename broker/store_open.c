@@ -51,8 +51,8 @@ static const char *const statement_texts[STORE_STATEMENTS] = {
                           "INDEXED BY embedding_memory WHERE memory_id=?1",
     [STORE_ADD_EVENT] = "INSERT INTO event(seq, event_id, memory_id, op, session_id, at_ms, "
                         "peer_pid, reason, state, effect) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
-    [STORE_FIND_CHANGED] = "SELECT at_ms FROM event WHERE memory_id=?1 AND seq<=?2 AND effect&4 "
-                           "ORDER BY seq DESC LIMIT 1",
+    [STORE_FIND_CHANGED] = "SELECT at_ms FROM event INDEXED BY event_memory WHERE memory_id=?1 "
+                           "AND seq<=?2 AND " STORE_CHANGES("") " ORDER BY seq DESC LIMIT 1",
     [STORE_ADD_MEMORY] =
         "INSERT INTO memory(version, touched_seq, created_ms, updated_ms, deleted_ms, kind, "
         "session_id, content_hash, vector_seq, embedding_model, id) "

@@ -109,9 +109,9 @@ static void read_event(void *each, void *arg, sqlite3_stmt *row)
         .session_id = column_text(row, 3),
         .at_ms = sqlite3_column_int64(row, 4),
         .peer_pid = sqlite3_column_int64(row, 5),
-        .effect = {.was_live = (effect & 1) != 0,
-                   .is_live = (effect & 2) != 0,
-                   .changed = (effect & 4) != 0,
+        .effect = {.was_live = (effect & STORE_EFFECT_WAS_LIVE) != 0,
+                   .is_live = (effect & STORE_EFFECT_IS_LIVE) != 0,
+                   .changed = (effect & STORE_EFFECT_CHANGED) != 0,
                    .before_ms = has_before ? sqlite3_column_int64(row, 7) : INT64_MIN},
         .fields = sqlite3_column_blob(row, 8),
         .fields_size = (size_t)sqlite3_column_bytes(row, 8)};
@@ -125,10 +125,11 @@ int store_recent_events(struct store *store, uint64_t behind_seq,
 {
     static const char text[] =
         "SELECT e.seq, e.op, e.memory_id, e.session_id, e.at_ms, e.peer_pid, e.effect, "
-        "iif(e.effect&5=5, (SELECT p.at_ms FROM event p WHERE p.memory_id=e.memory_id "
-        "AND p.seq<e.seq AND ifnull(p.effect&4, 1) ORDER BY p.seq DESC LIMIT 1), NULL), "
-        "iif(e.op='statement', e.state, NULL) FROM event e WHERE e.seq>?1 "
-        "AND (e.effect IS NOT NULL OR e.op IN ('statement', 'purge')) ORDER BY e.seq";
+        "iif(e.effect&5=5, (SELECT p.at_ms FROM event p INDEXED BY event_memory "
+        "WHERE p.memory_id=e.memory_id AND p.seq<e.seq AND " STORE_CHANGES(
+            "p.") " ORDER BY p.seq DESC LIMIT 1), NULL), "
+                  "iif(e.op='statement', e.state, NULL) FROM event e WHERE e.seq>?1 "
+                  "AND (e.effect IS NOT NULL OR e.op IN ('statement', 'purge')) ORDER BY e.seq";
     struct event_reader reader = {.each = each};
 
     return for_each(store, text, behind_seq, read_event, &reader, arg, err);

@@ -4,6 +4,7 @@
 
 #include "broker/event_embed.h"
 #include "broker/store_hash.h"
+#include "broker/store_recent.h"
 
 #include <errno.h>
 #include <math.h>
@@ -556,6 +557,54 @@ static void test_another_model_comes_by_everything_again(void **state)
     assert_false(fixture_set_embedder(f, "vectors", "minilm"));
 }
 
+/* ---- what the guard reads back ---- */
+
+static void keep_last(void *arg, const struct store_recent_event *event)
+{
+    *(struct apply_effect *)arg = event->effect;
+}
+
+/* As it was told when it was applied, and as it is read back after a start. */
+static void assert_changed_before(struct fixture *f, const char *json, int64_t before_ms)
+{
+    struct fields fields;
+    struct apply_result result;
+    struct apply_effect again;
+    struct error err;
+
+    fields_init(&fields, json);
+    struct event event = fixture_put("m", &fields);
+    assert_int_equal(fixture_apply(f, &event, &result), 0);
+    fields_deinit(&fields);
+    assert_int_equal(store_recent_events(f->store, f->seq - 1, keep_last, &again, &err), 0);
+    assert_true(result.effect.was_live && result.effect.changed);
+    assert_true(again.was_live && again.changed);
+    assert_int_equal(result.effect.before_ms, before_ms);
+    assert_int_equal(again.before_ms, before_ms);
+}
+
+static void test_a_vector_is_no_change_of_its_memory(void **state)
+{
+    struct fixture *f = *state;
+
+    fixture_put_json(f, "m", "{'content':'c'}");
+    fixture_embed(f, "m", "c", "nomic", 1, 0);
+    assert_changed_before(f, "{'content':'d'}", 1000);
+}
+
+static void test_an_event_of_an_older_version_counts_as_a_change(void **state)
+{
+    struct fixture *f = *state;
+    sqlite3 *db;
+
+    fixture_put_json(f, "m", "{'content':'c'}");
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "UPDATE event SET effect=NULL", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    fixture_put_json(f, "m", "{'content':'c'}"); /* changes nothing */
+    assert_changed_before(f, "{'content':'d'}", 1000);
+}
+
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -581,6 +630,8 @@ int main(void)
         STORE_TEST(test_what_is_deferred_is_given_again_and_told_when_it_is_satisfied),
         STORE_TEST(test_pending_counts_what_needs_a_vector),
         STORE_TEST(test_another_model_comes_by_everything_again),
+        STORE_TEST(test_a_vector_is_no_change_of_its_memory),
+        STORE_TEST(test_an_event_of_an_older_version_counts_as_a_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
