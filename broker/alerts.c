@@ -4,6 +4,7 @@
 #include "broker/util/clock.h"
 #include "broker/util/container.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -57,6 +58,7 @@ static void log_lost(struct alerts *alerts, const struct alert *alert, const cha
 
 static struct raised *raised_new(struct alerts *alerts, const struct event_text *id)
 {
+    assert(id->size <= ALERT_ID_MAX);
     struct raised *raised = calloc(1, sizeof *raised);
 
     if (raised != NULL) {

@@ -281,10 +281,11 @@ static int send_again(struct compare *compare, struct error *err)
 }
 
 /* Between steps the lane delivers: the store's page is read anew, so that it is never older than
- * what the backend has of it. */
+ * what the backend has of it; and where it ended there may be more by now. */
 int compare_step(struct compare *compare, struct error *err)
 {
     compare->page = reader_batch_free(compare->page);
+    compare->stored_all = false;
     int status = compare->fetched_all ? pass_rest(compare, err) : fetch(compare, err);
 
     if (status == 0) {

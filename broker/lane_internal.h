@@ -154,6 +154,8 @@ bool lane_is_holding(const struct lane *lane, int64_t now_ms);
 /* Writes the outcomes of lane->delivery and the cursor in one transaction. */
 int lane_record(struct lane *lane, enum lane_source source, const struct lane_batch *batch,
                 struct error *err);
+/* A transaction is committed: the lane stands where the store says. */
+void lane_stand_at(struct lane *lane, uint64_t cursor, uint64_t delivered);
 
 /* ---- lane_job.c ---- */
 

@@ -2,6 +2,7 @@
 #include "broker/lane_query.h"
 
 #include "broker/lane_internal.h"
+#include "broker/reason.h"
 #include "broker/util/container.h"
 
 #include <errno.h>
@@ -9,17 +10,17 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A backend that is to blame is left alone from here on, as after a delivery. */
-static int refused(struct lane *lane, const struct memferry_outcome *outcome, struct error *err)
+/* A backend that is to blame is left alone from here on, as after a delivery; what was cancelled
+ * says nothing of it. */
+static int refused(struct lane *lane, struct memferry_outcome *outcome, struct error *err)
 {
-    const char *why = outcome->reason.text;
-
+    reason_clean(&outcome->reason, "The plugin gave no reason.");
     if (outcome->verdict == MEMFERRY_RETRY && outcome->blame == MEMFERRY_BLAME_BACKEND &&
         !lane_is_stopping(lane)) {
-        lane_trip(lane, CIRCUIT_BACKEND, outcome->retry_after_ms, why);
+        lane_trip(lane, CIRCUIT_BACKEND, outcome->retry_after_ms, outcome->reason.text);
     }
     return error_set(err, -EAGAIN, "Backend %s did not embed the query: %s", lane->name,
-                     why[0] != '\0' ? why : "it gave no reason.");
+                     outcome->reason.text);
 }
 
 static int take_vector(const struct lane *lane, const struct lane_query *query, struct error *err)

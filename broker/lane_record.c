@@ -169,8 +169,7 @@ static void tell_superseded(struct lane *lane, const struct lane_batch *batch)
     }
 }
 
-/* The transaction is committed: the lane stands where the store says. */
-static void stand_at(struct lane *lane, uint64_t cursor, uint64_t delivered)
+void lane_stand_at(struct lane *lane, uint64_t cursor, uint64_t delivered)
 {
     lane->cursor = cursor;
     pthread_mutex_lock(&lane->mutex);
@@ -219,7 +218,7 @@ static int record_empty(struct record *record, struct error *err)
     int status = write_progress(record, cursor, 0, err);
 
     if (status == 0) {
-        stand_at(record->lane, cursor, 0);
+        lane_stand_at(record->lane, cursor, 0);
         lane_changed(record->lane);
     }
     return status;
@@ -247,7 +246,7 @@ int lane_record(struct lane *lane, enum lane_source source, const struct lane_ba
     if (delivery->retry > 0 || delivery->end != DELIVERY_COMPLETE) {
         lane->has_deferred = true;
     }
-    stand_at(lane, cursor, delivery->done);
+    lane_stand_at(lane, cursor, delivery->done);
     log_dead(&record);
     lane_changed(lane);
     return 0;

@@ -172,7 +172,7 @@ static int write_place(struct lane_recover *recover, struct lane *lane, bool rec
     uint64_t cursor = work->cursor;
     int status = lane_write(lane, work, err);
     if (status == 0 && !recovers) {
-        lane->cursor = cursor;
+        lane_stand_at(lane, cursor, 0);
     }
     return status;
 }
