@@ -31,28 +31,27 @@ static const struct option get_options[] = {{"version", "N", "as it was at that 
                                             {"content", NULL, "only its content"},
                                             {NULL, NULL, NULL}};
 
-static const struct option list_options[] = {
-    {"kind", "KIND", "only of this kind"},
-    {"tag", "TAG", "only with this tag"},
-    {"session", "UUID", "only of this session"},
-    {"since", "TIME", "changed since then: 2h (ago), or 2026-01-31T08:00:00Z"},
-    {"until", "TIME", "changed until then"},
-    {"deleted", "[=only]", "deleted ones too, or only them"},
-    {"limit", "N", "at most this many (default 50)"},
-    {"after", "PLACE", "go on where another list ended"},
-    {"all", NULL, "every one, page by page"},
-    {NULL, NULL, NULL}};
+/* Which memories: of list and search. */
+/* clang-format off */
+#define MEMORY_FILTERS \
+    {"kind", "KIND", "only of this kind"}, \
+    {"tag", "TAG", "only with this tag"}, \
+    {"session", "UUID", "only of this session"}, \
+    {"since", "TIME", "changed since then: 2h (ago), or 2026-01-31T08:00:00Z"}, \
+    {"until", "TIME", "changed until then"}, \
+    {"deleted", "[=only]", "deleted ones too, or only them"}
+/* clang-format on */
 
-static const struct option search_options[] = {
-    {"mode", "MODE", "auto (default), text or semantic"},
-    {"limit", "N", "at most this many (default 10)"},
-    {"kind", "KIND", "only of this kind"},
-    {"tag", "TAG", "only with this tag"},
-    {"session", "UUID", "only of this session"},
-    {"since", "TIME", "changed since then: 2h (ago), or 2026-01-31T08:00:00Z"},
-    {"until", "TIME", "changed until then"},
-    {"deleted", "[=only]", "deleted ones too, or only them"},
-    {NULL, NULL, NULL}};
+static const struct option list_options[] = {MEMORY_FILTERS,
+                                             {"limit", "N", "at most this many (default 50)"},
+                                             {"after", "PLACE", "go on where another list ended"},
+                                             {"all", NULL, "every one, page by page"},
+                                             {NULL, NULL, NULL}};
+
+static const struct option search_options[] = {{"mode", "MODE", "auto (default), text or semantic"},
+                                               {"limit", "N", "at most this many (default 10)"},
+                                               MEMORY_FILTERS,
+                                               {NULL, NULL, NULL}};
 
 static const struct option delete_options[] = {{"reason", "TEXT", "why; it is kept in the history"},
                                                {NULL, NULL, NULL}};
@@ -150,7 +149,7 @@ const struct command commands[] = {
              "every word is found, words that begin alike and memories with some of them follow.\n",
      .examples = "  memferry search release deadline\n"
                  "  memferry search '\"at four\"' --kind fact\n"
-                 "  memferry search dead* --since 7d --json\n",
+                 "  memferry search 'dead*' --since 7d --json\n",
      .options = search_options,
      .run = command_search},
     {.name = "delete",

@@ -87,6 +87,17 @@ void memory_json_embedding(struct json_writer *w, const struct memferry_memory *
     }
 }
 
+void memory_json_state(struct json_writer *w, const struct memferry_memory *memory)
+{
+    json_field_int(w, "created_ms", memory->created_ms);
+    json_field_int(w, "updated_ms", memory->updated_ms);
+    json_field_int_or_null(w, "deleted_ms", memory->deleted_ms);
+    json_field_uint(w, "version", memory->version);
+    json_field_int(w, "stamp", memory->stamp);
+    json_field_string(w, "origin", memory->origin);
+    json_field_string_or_null(w, "session_id", memory->session_id);
+}
+
 void memory_json_fields(struct json_writer *w, const struct memferry_memory *memory,
                         bool with_embedding)
 {
@@ -103,11 +114,5 @@ void memory_json_fields(struct json_writer *w, const struct memferry_memory *mem
     }
     json_field_text(w, "embedding_state", memory_json_embedding_state(memory));
     json_field_string_or_null(w, "embedding_model", memory->embedding_model);
-    json_field_int(w, "created_ms", memory->created_ms);
-    json_field_int(w, "updated_ms", memory->updated_ms);
-    json_field_int_or_null(w, "deleted_ms", memory->deleted_ms);
-    json_field_uint(w, "version", memory->version);
-    json_field_int(w, "stamp", memory->stamp);
-    json_field_string(w, "origin", memory->origin);
-    json_field_string_or_null(w, "session_id", memory->session_id);
+    memory_json_state(w, memory);
 }

@@ -32,6 +32,9 @@ void memory_json_embedding(struct json_writer *w, const struct memferry_memory *
 /* "none", "pending" or "ready". */
 const char *memory_json_embedding_state(const struct memferry_memory *memory);
 
+/* Its times, version, stamp, origin and session; absent ones as null. */
+void memory_json_state(struct json_writer *w, const struct memferry_memory *memory);
+
 /* Every field into the object that is open, absent ones as null; the embedding as an array of
  * numbers, or left out when it is not wanted. */
 void memory_json_fields(struct json_writer *w, const struct memferry_memory *memory,

@@ -11,7 +11,7 @@ import harness
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DOCUMENTS = ["README.md", "docs/protocol.md", "docs/sessions.md", "docs/operations.md",
-             "docs/guard.md", "docs/history.md"]
+             "docs/guard.md", "docs/history.md", "docs/search.md"]
 # What needs more than a broker: webhooks.md is run by test_webhooks.py, n8n.md by tests/live, and
 # plugins.md by tests/unit/check_plugin_guide.sh.
 ELSEWHERE = ["docs/webhooks.md", "docs/n8n.md", "docs/plugins.md"]
@@ -109,6 +109,23 @@ def test_commands_and_options_named_in_the_document_are_there(document):
         assert told.returncode == 0, f"memferry {verb}{rest}: {told.stderr}"
         for option in re.findall(r"(?<= )--[a-z-]+", re.split(" -- | #", rest)[0]):
             assert re.search(rf"^  {option}\b", told.stdout, re.M), f"memferry {verb}{rest}"
+
+
+# ---- docs/protocol.md ----
+
+def test_the_protocol_has_every_method(broker):
+    methods = broker.client().call("hello")["methods"]
+    rows = re.findall(r"^\| ((?:`[a-z.]+`(?:, )?)+) \|.*\|.*\|$",
+                      (ROOT / "docs/protocol.md").read_text(), re.M)
+    named = {name for row in rows for name in re.findall(r"`([a-z.]+)`", row)}
+    assert {*methods} == {name for name in named if "." in name or name in ("hello", "stats")}
+
+
+def test_the_protocol_names_every_parameter():
+    text = (ROOT / "docs/protocol.md").read_text()
+    for source in [*ROOT.glob("broker/method*.c"), *ROOT.glob("broker/*_params.c")]:
+        for name in re.findall(r'param_is\(param, "([a-z_]+)"\)', source.read_text()):
+            assert re.search(rf"\b{name}\b", text), f"{source.name}: {name}"
 
 
 def test_links_between_documents_lead_somewhere():

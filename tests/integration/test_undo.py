@@ -134,7 +134,7 @@ def test_undo_needs_one_thing_to_undo(command):
 
 
 def test_nothing_to_undo_is_no_failure(command):
-    assert "0 memories" in command.run("undo", "--session", BAD).stderr
+    assert "nothing to bring back" in command.run("undo", "--session", BAD).stderr
 
 
 # ---- restore ----
