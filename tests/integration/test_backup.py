@@ -184,18 +184,17 @@ def test_a_backup_that_is_cut_short_is_no_file(make_broker, how):
 @needs_namespaces
 def test_no_room_for_a_backup_is_told_and_leaves_nothing(make_broker):
     broker = make_broker(start=False)
-    disk = Disk(broker, 120)
+    disk = Disk(broker, 60, broker.root / "stick")
     broker.start()
     fill(broker, 100)
-    assert broker.call("memory.get", id="m99")  # the store has all of it
     disk.fill()
     with pytest.raises(RpcError) as failed:
-        broker.call("store.backup", path=str(broker.state / "b.db"))
+        broker.call("store.backup", path=str(disk.place / "b.db"))
     assert failed.value.code == STORAGE_FULL and "no room" in str(failed.value)
     assert not list(disk.root.glob("b.db*"))
     assert broker.call("memory.get", id="m7")
     disk.make_room()
-    assert broker.call("store.backup", path=str(broker.state / "b.db"))["memories"] == 100
+    assert broker.call("store.backup", path=str(disk.place / "b.db"))["memories"] == 100
 
 
 # ---- going on from it ----

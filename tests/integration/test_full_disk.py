@@ -21,20 +21,21 @@ pytestmark = pytest.mark.skipif(
 
 
 class Disk:
-    """The file system of a broker, as it sees it."""
+    """A file system as a broker sees it: of its state, or of another place."""
 
-    def __init__(self, broker, mebibytes):
+    def __init__(self, broker, mebibytes, place=None):
         self.broker = broker
-        broker.state.mkdir(mode=0o700)
+        self.place = place or broker.state
+        self.place.mkdir(mode=0o700)
         command = broker.command
         self.prefix = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
                        f'mount -t tmpfs -o mode=0700,size={mebibytes}m none "$0" && exec "$@"',
-                       str(broker.state)]
+                       str(self.place)]
         broker.command = lambda *more: self.prefix + command(*more)
 
     @property
     def root(self):
-        return pathlib.Path(f"/proc/{self.broker.pid}/root{self.broker.state}")
+        return pathlib.Path(f"/proc/{self.broker.pid}/root{self.place}")
 
     def fill(self):
         with open(self.root / "filler", "ab", buffering=0) as filler:
