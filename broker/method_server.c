@@ -80,6 +80,7 @@ struct stats_query {
     struct query query;
     int64_t started_ms;
     struct journal_stats journal;
+    struct search_stats search;
     unsigned peers, peers_most, peers_max;
     uint64_t requests, errors, unapplied, put_count, put_p50_us, put_p99_us, put_max_us;
 };
@@ -90,6 +91,7 @@ static void take_numbers(struct stats_query *query, const struct services *servi
 
     query->started_ms = services->stats->started_ms;
     journal_stats(services->journal, &query->journal);
+    search_indexer_stats(services->searches->indexer, &query->search);
     query->peers = services->peers->count;
     query->peers_most = services->peers->most;
     query->peers_max = services->peers->max;
@@ -139,6 +141,16 @@ static void pack_journal(msgpack_packer *packer, const struct journal_stats *jou
     pack_uint_member(packer, "bytes", journal->payload_bytes);
 }
 
+static void pack_search(msgpack_packer *packer, const struct search_stats *search)
+{
+    pack_key(packer, "search");
+    msgpack_pack_map(packer, 4);
+    pack_uint_member(packer, "documents", search->documents);
+    pack_uint_member(packer, "vectors", search->vectors);
+    pack_uint_member(packer, "indexed_seq", search->indexed_seq);
+    pack_uint_member(packer, "behind", search->behind);
+}
+
 static void pack_loop(msgpack_packer *packer, const struct stats_query *query)
 {
     pack_key(packer, "peers");
@@ -171,10 +183,11 @@ static int run_stats(struct query *base, struct reader *reader, struct error *er
         return r;
     }
     msgpack_packer_init(&packer, &base->result, msgpack_sbuffer_write);
-    msgpack_pack_map(&packer, 6);
+    msgpack_pack_map(&packer, 7);
     pack_server(&packer, query);
     pack_store(&packer, query, &counts);
     pack_journal(&packer, &query->journal);
+    pack_search(&packer, &query->search);
     pack_loop(&packer, query);
     return 0;
 }

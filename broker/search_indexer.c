@@ -32,11 +32,21 @@ struct search_indexer {
     pthread_cond_t woken, moved;
     bool stopping, condemned;
     uint64_t applied_seq, indexed_seq, making;
+    uint64_t documents, vectors;
     unsigned waiting; /* searches, for the index to be level */
     char why[256];    /* it was condemned */
 };
 
 /* ---- in its thread ---- */
+
+/* With the mutex. */
+static void take_counts(struct search_indexer *indexer)
+{
+    const struct search_files *files = &indexer->files;
+
+    indexer->documents = search_index_count(files->index);
+    indexer->vectors = vector_file_rows(files->vectors) - vector_file_dead(files->vectors);
+}
 
 static int open_files(struct search_indexer *indexer, struct error *err)
 {
@@ -62,6 +72,7 @@ static int open_files(struct search_indexer *indexer, struct error *err)
     }
     indexer->is_open = true;
     pthread_mutex_lock(&indexer->mutex);
+    take_counts(indexer);
     indexer->indexed_seq = search_files_cursor(&indexer->files);
     indexer->making++;
     pthread_cond_broadcast(&indexer->moved);
@@ -75,6 +86,7 @@ static void progress(struct search_indexer *indexer, uint64_t seq)
     if (seq > indexer->indexed_seq) {
         indexer->indexed_seq = seq;
     }
+    take_counts(indexer);
     pthread_cond_broadcast(&indexer->moved);
     pthread_mutex_unlock(&indexer->mutex);
 }
@@ -319,6 +331,18 @@ void search_indexer_wake(struct search_indexer *indexer, uint64_t applied_seq)
     if (applied_seq > indexer->applied_seq) {
         indexer->applied_seq = applied_seq;
         pthread_cond_signal(&indexer->woken);
+    }
+    pthread_mutex_unlock(&indexer->mutex);
+}
+
+void search_indexer_stats(struct search_indexer *indexer, struct search_stats *ret)
+{
+    pthread_mutex_lock(&indexer->mutex);
+    *ret = (struct search_stats){.documents = indexer->documents,
+                                 .vectors = indexer->vectors,
+                                 .indexed_seq = indexer->indexed_seq};
+    if (indexer->applied_seq > indexer->indexed_seq) {
+        ret->behind = indexer->applied_seq - indexer->indexed_seq;
     }
     pthread_mutex_unlock(&indexer->mutex);
 }

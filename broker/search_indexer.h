@@ -31,6 +31,13 @@ struct search_indexer *search_indexer_stop(struct search_indexer *indexer);
 /* The store has applied up to applied_seq. Any thread, never blocks. */
 void search_indexer_wake(struct search_indexer *indexer, uint64_t applied_seq);
 
+struct search_stats {
+    uint64_t documents, vectors;  /* in the index */
+    uint64_t indexed_seq, behind; /* events */
+};
+void search_indexer_stats(struct search_indexer *indexer,
+                          struct search_stats *ret); /* any thread */
+
 /* ---- the search thread ---- */
 
 /* Waits until what was applied up to seq is in the index, no longer than timeout_ms; returns how

@@ -404,6 +404,17 @@ def test_searches_and_puts_at_the_same_time(broker):
     assert found(broker, "turn2 -- exact \"turn2\"") == []
 
 
+def test_stats_tell_how_the_index_is(broker):
+    fill(broker, 30)
+    put(broker, "m0", "without a vector now")
+    level(broker)
+    put(broker, "more", "words")
+    assert found(broker, '"words"') == ["more"]
+    told = broker.call("stats")["search"]
+    assert (told["documents"], told["vectors"], told["behind"]) == (31, 29, 0)
+    assert told["indexed_seq"] == broker.call("stats")["store"]["applied_seq"]
+
+
 # ---- the command ----
 
 def test_the_command_shows_hits_and_prints_json(broker):
