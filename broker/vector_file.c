@@ -1,8 +1,5 @@
 /* vector_file.c - see vector_file.h. */
-#include "broker/vector_file.h"
-
-#include "broker/vector_dot.h"
-#include "broker/vector_top.h"
+#include "broker/vector_file_internal.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -16,41 +13,10 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#define HEADER_BYTES 4096
-#define GROW_ROWS    256u /* at least, and a quarter of what there is */
-#define ROW_ALIGN    32u
+#define GROW_ROWS 256u /* at least, and a quarter of what there is */
+#define ROW_ALIGN 32u
 
 static const char magic[8] = "mfvec01";
-
-struct header {
-    char magic[8];
-    uint32_t dims, row_bytes;
-    uint64_t generation;
-    uint64_t sum; /* of what stands before it */
-};
-
-struct row_head {
-    int64_t doc;
-    uint64_t vector_seq, model;
-    uint32_t marks, sum; /* sum: of what is not marks */
-};
-
-struct vector_file {
-    char *path;
-    int fd;
-    uint32_t dims;
-    size_t row_bytes;
-    uint64_t generation;
-    vector_dot_fn *dot;
-    uint8_t *row;     /* where one is made */
-    uint64_t written; /* rows, published or not */
-    uint64_t dead;
-    /* The lock guards where the file is mapped, and how much of it may be looked at. */
-    pthread_rwlock_t lock;
-    const uint8_t *map;
-    uint64_t capacity;  /* rows that are mapped */
-    uint64_t published; /* rows */
-};
 
 uint64_t vector_model_hash(const char *model, size_t size)
 {
@@ -59,27 +25,27 @@ uint64_t vector_model_hash(const char *model, size_t size)
 
 static size_t offset_of(const struct vector_file *file, uint64_t row)
 {
-    return HEADER_BYTES + (size_t)row * file->row_bytes;
+    return VECTOR_HEADER_BYTES + (size_t)row * file->row_bytes;
 }
 
-static const struct row_head *head_of(const struct vector_file *file, uint64_t row)
+const struct vector_row_head *vector_head(const struct vector_file *file, uint64_t row)
 {
-    return (const struct row_head *)(const void *)(file->map + offset_of(file, row));
+    return (const struct vector_row_head *)(const void *)(file->map + offset_of(file, row));
 }
 
-static const float *floats_of(const struct row_head *head)
+const float *vector_floats(const struct vector_row_head *head)
 {
     return (const float *)(const void *)(head + 1);
 }
 
-static uint32_t sum_of(const struct vector_file *file, const struct row_head *head)
+static uint32_t sum_of(const struct vector_file *file, const struct vector_row_head *head)
 {
-    XXH64_hash_t floats = XXH3_64bits(floats_of(head), file->dims * sizeof(float));
+    XXH64_hash_t floats = XXH3_64bits(vector_floats(head), file->dims * sizeof(float));
 
-    return (uint32_t)XXH3_64bits_withSeed(head, offsetof(struct row_head, marks), floats);
+    return (uint32_t)XXH3_64bits_withSeed(head, offsetof(struct vector_row_head, marks), floats);
 }
 
-static int failed(const struct vector_file *file, const char *verb, int number, struct error *err)
+int vector_failed(const struct vector_file *file, const char *verb, int number, struct error *err)
 {
     return error_set_errno(err, -number, "cannot %s %s", verb, file->path);
 }
@@ -97,8 +63,8 @@ static struct vector_file *file_new(const char *path, uint32_t dims, uint64_t ge
     file->dims = dims;
     file->generation = generation;
     file->dot = vector_dot_best();
-    file->row_bytes =
-        (sizeof(struct row_head) + dims * sizeof(float) + ROW_ALIGN - 1) / ROW_ALIGN * ROW_ALIGN;
+    file->row_bytes = (sizeof(struct vector_row_head) + dims * sizeof(float) + ROW_ALIGN - 1) /
+                      ROW_ALIGN * ROW_ALIGN;
     file->path = strdup(path);
     file->row = calloc(1, file->row_bytes);
     pthread_rwlock_init(&file->lock, NULL);
@@ -108,7 +74,7 @@ static struct vector_file *file_new(const char *path, uint32_t dims, uint64_t ge
     return file;
 }
 
-static void unmap(struct vector_file *file)
+void vector_unmap(struct vector_file *file)
 {
     if (file->map != NULL) {
         munmap((void *)(uintptr_t)file->map, offset_of(file, file->capacity));
@@ -119,7 +85,7 @@ static void unmap(struct vector_file *file)
 struct vector_file *vector_file_close(struct vector_file *file)
 {
     if (file != NULL) {
-        unmap(file);
+        vector_unmap(file);
         if (file->fd >= 0) {
             close(file->fd);
         }
@@ -138,14 +104,14 @@ static int reserve(struct vector_file *file, uint64_t rows, struct error *err)
     int r = posix_fallocate(file->fd, 0, (off_t)size);
 
     if (r != 0) {
-        return failed(file, "enlarge", r, err);
+        return vector_failed(file, "enlarge", r, err);
     }
     void *map = mmap(NULL, size, PROT_READ, MAP_SHARED, file->fd, 0);
     if (map == MAP_FAILED) {
-        return failed(file, "map", errno, err);
+        return vector_failed(file, "map", errno, err);
     }
     pthread_rwlock_wrlock(&file->lock);
-    unmap(file);
+    vector_unmap(file);
     file->map = map;
     file->capacity = rows;
     pthread_rwlock_unlock(&file->lock);
@@ -163,7 +129,7 @@ static int write_all(struct vector_file *file, const void *data, size_t size, si
             continue;
         }
         if (n < 0) {
-            return failed(file, "write", errno, err);
+            return vector_failed(file, "write", errno, err);
         }
         at += n;
         size -= (size_t)n;
@@ -172,13 +138,13 @@ static int write_all(struct vector_file *file, const void *data, size_t size, si
     return 0;
 }
 
-static struct header header_of(const struct vector_file *file)
+static struct vector_header header_of(const struct vector_file *file)
 {
-    struct header header = {
+    struct vector_header header = {
         .dims = file->dims, .row_bytes = (uint32_t)file->row_bytes, .generation = file->generation};
 
     memcpy(header.magic, magic, sizeof magic);
-    header.sum = XXH3_64bits(&header, offsetof(struct header, sum));
+    header.sum = XXH3_64bits(&header, offsetof(struct vector_header, sum));
     return header;
 }
 
@@ -200,10 +166,10 @@ int vector_file_make(struct vector_file **ret, const char *path, uint32_t dims, 
     unlink(path);
     file->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (file->fd < 0) {
-        r = failed(file, "make", errno, err);
+        r = vector_failed(file, "make", errno, err);
     }
     if (r == 0) {
-        struct header header = header_of(file);
+        struct vector_header header = header_of(file);
         r = write_all(file, &header, sizeof header, 0, err);
     }
     if (r == 0) {
@@ -219,7 +185,7 @@ int vector_file_make(struct vector_file **ret, const char *path, uint32_t dims, 
 
 static int check(struct vector_file *file, uint64_t rows, struct error *err)
 {
-    struct header wanted = header_of(file), found;
+    struct vector_header wanted = header_of(file), found;
     struct stat stat;
 
     if (pread(file->fd, &found, sizeof found, 0) != sizeof found ||
@@ -228,7 +194,7 @@ static int check(struct vector_file *file, uint64_t rows, struct error *err)
                          file->path);
     }
     if (fstat(file->fd, &stat) < 0) {
-        return failed(file, "look at", errno, err);
+        return vector_failed(file, "look at", errno, err);
     }
     if ((uint64_t)stat.st_size < offset_of(file, rows)) {
         return error_set(err, -EIO, "%s is cut short", file->path);
@@ -239,7 +205,7 @@ static int check(struct vector_file *file, uint64_t rows, struct error *err)
 static void count_dead(struct vector_file *file)
 {
     for (uint64_t row = 0; row < file->written; row++) {
-        file->dead += head_of(file, row)->marks == 0;
+        file->dead += vector_head(file, row)->marks == 0;
     }
 }
 
@@ -275,12 +241,12 @@ bool vector_file_has(const struct vector_file *file, uint64_t row, int64_t doc, 
     if (row >= file->written) {
         return false;
     }
-    const struct row_head *head = head_of(file, row);
+    const struct vector_row_head *head = vector_head(file, row);
     return head->doc == doc && head->vector_seq == vector_seq && (head->marks & VECTOR_LIVE) != 0 &&
            head->sum == sum_of(file, head);
 }
 
-static int write_row(struct vector_file *file, struct error *err)
+int vector_write_row(struct vector_file *file, struct error *err)
 {
     int r = 0;
 
@@ -298,18 +264,18 @@ static int write_row(struct vector_file *file, struct error *err)
 int vector_file_append(struct vector_file *file, const struct vector_row *row, const float *vector,
                        bool deleted, int64_t *ret_row, struct error *err)
 {
-    struct row_head *head = (struct row_head *)(void *)file->row;
+    struct vector_row_head *head = (struct vector_row_head *)(void *)file->row;
 
     *ret_row = -1;
     if (!vector_normalize(vector, file->dims, (float *)(void *)(head + 1))) {
         return 0;
     }
-    *head = (struct row_head){.doc = row->doc,
-                              .vector_seq = row->vector_seq,
-                              .model = row->model,
-                              .marks = VECTOR_LIVE | (deleted ? VECTOR_DELETED : 0)};
+    *head = (struct vector_row_head){.doc = row->doc,
+                                     .vector_seq = row->vector_seq,
+                                     .model = row->model,
+                                     .marks = VECTOR_LIVE | (deleted ? VECTOR_DELETED : 0)};
     head->sum = sum_of(file, head);
-    int r = write_row(file, err);
+    int r = vector_write_row(file, err);
     if (r == 0) {
         *ret_row = (int64_t)file->written - 1;
     }
@@ -330,16 +296,17 @@ void vector_file_forget(struct vector_file *file)
 
 uint32_t vector_file_marks(const struct vector_file *file, uint64_t row)
 {
-    return head_of(file, row)->marks;
+    return vector_head(file, row)->marks;
 }
 
 /* A vector tells much of its content: none stays behind a memory that was purged. */
 static int wipe(struct vector_file *file, uint64_t row, struct error *err)
 {
-    size_t size = file->row_bytes - sizeof(struct row_head);
+    size_t size = file->row_bytes - sizeof(struct vector_row_head);
 
     memset(file->row, 0, size);
-    return write_all(file, file->row, size, offset_of(file, row) + sizeof(struct row_head), err);
+    return write_all(file, file->row, size, offset_of(file, row) + sizeof(struct vector_row_head),
+                     err);
 }
 
 int vector_file_mark(struct vector_file *file, uint64_t row, uint32_t marks, struct error *err)
@@ -350,7 +317,7 @@ int vector_file_mark(struct vector_file *file, uint64_t row, uint32_t marks, str
         return 0;
     }
     int r = write_all(file, &marks, sizeof marks,
-                      offset_of(file, row) + offsetof(struct row_head, marks), err);
+                      offset_of(file, row) + offsetof(struct vector_row_head, marks), err);
     if (r == 0 && marks == 0) {
         r = wipe(file, row, err);
     }
@@ -374,110 +341,4 @@ uint64_t vector_file_dead(const struct vector_file *file)
 uint32_t vector_file_dims(const struct vector_file *file)
 {
     return file->dims;
-}
-
-/* ---- compaction ---- */
-
-static int copy_living(struct vector_file *from, struct vector_file *to,
-                       int (*moved)(void *, const struct vector_row *, int64_t), void *arg,
-                       struct error *err)
-{
-    int r = 0;
-
-    for (uint64_t i = 0; r == 0 && i < from->written; i++) {
-        const struct row_head *head = head_of(from, i);
-        if (head->marks == 0) {
-            continue;
-        }
-        memcpy(to->row, head, to->row_bytes);
-        r = write_row(to, err);
-        if (r == 0) {
-            const struct vector_row row = {
-                .doc = head->doc, .vector_seq = head->vector_seq, .model = head->model};
-            r = moved(arg, &row, (int64_t)to->written - 1);
-        }
-    }
-    return r;
-}
-
-int vector_file_compact(struct vector_file *file, uint64_t generation,
-                        int (*moved)(void *, const struct vector_row *, int64_t), void *arg,
-                        struct vector_file **ret, struct error *err)
-{
-    char path[4096];
-
-    *ret = NULL;
-    if ((size_t)snprintf(path, sizeof path, "%s.new", file->path) >= sizeof path) {
-        return error_set(err, -ENAMETOOLONG, "the path of %s is too long", file->path);
-    }
-    int r = vector_file_make(ret, path, file->dims, generation, err);
-    if (r == 0) {
-        r = copy_living(file, *ret, moved, arg, err);
-    }
-    if (r != 0) {
-        *ret = vector_file_close(*ret);
-        unlink(path);
-    }
-    return r;
-}
-
-int vector_file_replace(struct vector_file *file, struct vector_file *by, struct error *err)
-{
-    if (rename(by->path, file->path) < 0) {
-        int number = errno;
-        vector_file_close(by);
-        return failed(file, "replace", number, err);
-    }
-    pthread_rwlock_wrlock(&file->lock);
-    unmap(file);
-    close(file->fd);
-    file->fd = by->fd;
-    file->map = by->map;
-    file->capacity = by->capacity;
-    file->generation = by->generation;
-    file->written = file->published = by->written;
-    file->dead = 0;
-    pthread_rwlock_unlock(&file->lock);
-    by->fd = -1;
-    by->map = NULL;
-    vector_file_close(by);
-    return 0;
-}
-
-/* ---- search ---- */
-
-static bool may_be_found(const struct vector_query *query, const struct row_head *head)
-{
-    uint32_t marks = __atomic_load_n(&head->marks, __ATOMIC_RELAXED);
-
-    if ((marks & VECTOR_LIVE) == 0 || head->model != query->model ||
-        (marks & query->deleted_mask) != query->deleted_marks) {
-        return false;
-    }
-    if (query->docs == NULL) {
-        return true;
-    }
-    size_t bit = (size_t)head->doc;
-    return bit < query->doc_count && (query->docs[bit / 8] >> (bit % 8) & 1) != 0;
-}
-
-void vector_file_top(struct vector_file *file, const struct vector_query *query, size_t max,
-                     struct vector_hit *ret, size_t *ret_count)
-{
-    struct vector_top top = {.items = ret, .max = max};
-
-    pthread_rwlock_rdlock(&file->lock);
-    for (uint64_t row = 0; row < file->published; row++) {
-        const struct row_head *head = head_of(file, row);
-        if (may_be_found(query, head)) {
-            const struct vector_hit hit = {
-                .doc = head->doc,
-                .vector_seq = head->vector_seq,
-                .score = file->dot(query->vector, floats_of(head), file->dims)};
-            vector_top_add(&top, &hit);
-        }
-    }
-    pthread_rwlock_unlock(&file->lock);
-    vector_top_sort(&top);
-    *ret_count = top.count;
 }
