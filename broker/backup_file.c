@@ -41,30 +41,8 @@ static int refuse_file(const char *path, struct error *err)
                      path);
 }
 
-static bool is_same_file(const char *path, const struct stat *status)
-{
-    struct stat own;
-
-    return stat(path, &own) == 0 && own.st_dev == status->st_dev && own.st_ino == status->st_ino;
-}
-
-/* The store's own files; whoever replaced one would have neither store nor backup. */
-static bool is_of_the_store(const char *store_path, const struct stat *status)
-{
-    static const char *const endings[] = {"", "-wal", "-shm"};
-    char name[PATH_MAX];
-
-    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-        snprintf(name, sizeof name, "%s%s", store_path, endings[i]);
-        if (is_same_file(name, status)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Before the work, so that nobody waits for a refusal; the rename looks again. */
-static int check_name(const struct backup_target *target, const char *store_path, struct error *err)
+static int check_name(const struct backup_target *target, struct error *err)
 {
     struct stat status;
 
@@ -73,9 +51,6 @@ static int check_name(const struct backup_target *target, const char *store_path
     }
     if (!S_ISREG(status.st_mode)) {
         return error_set(err, BACKUP_E_PATH, "%s is no file: give another path", target->path);
-    }
-    if (is_of_the_store(store_path, &status)) {
-        return error_set(err, BACKUP_E_PATH, "%s is the store itself: name another", target->path);
     }
     return target->replace ? 0 : refuse_file(target->path, err);
 }
@@ -187,7 +162,7 @@ int backup_write(const char *store_path, const char *path, bool replace,
     if (snprintf(target.part, sizeof target.part, "%s.part", path) >= (int)sizeof target.part) {
         return error_set(err, BACKUP_E_PATH, "the name of the backup is too long");
     }
-    int r = check_name(&target, store_path, err);
+    int r = check_name(&target, err);
     if (r == 0) {
         r = make_part(&target, err);
     }

@@ -28,8 +28,8 @@ struct backup_made {
     uint64_t bytes;
 };
 
-/* path is absolute. replace: what has that name, and a FILE.part, may go, but never the store.
- * Blocks, for as long as copying takes. */
+/* path is absolute, and backup_check_place lets it be. replace: what has that name, and a
+ * FILE.part, may go. Blocks, for as long as copying takes. */
 int backup_write(const char *store_path, const char *path, bool replace,
                  struct store_copy_watch *watch, struct backup_made *ret, struct error *err);
 

@@ -103,14 +103,6 @@ static enum rpc_code read_field(void *target, const struct param *param)
 
 /* ---- what must be there ---- */
 
-static enum rpc_code fail(struct rpc_failure *failure, const char *field, const char *text)
-{
-    failure->code = RPC_INVALID_PARAMS;
-    snprintf(failure->field, sizeof failure->field, "%s", field);
-    snprintf(failure->text, sizeof failure->text, "%s", text);
-    return RPC_INVALID_PARAMS;
-}
-
 static const char *missing_field(const struct import_params *params)
 {
     if (params->put.event.memory_id.data == NULL) {
@@ -133,17 +125,17 @@ static enum rpc_code complete(struct import_params *params, int64_t now_us,
 {
     struct event_import *import = &params->import;
     const char *missing = missing_field(params);
-    char text[100];
 
     if (missing != NULL) {
-        snprintf(text, sizeof text, "%s is required: an import is a memory's whole state", missing);
-        return fail(failure, missing, text);
+        return rpc_failure_set(failure, RPC_INVALID_PARAMS, missing,
+                               "%s is required: an import is a memory's whole state", missing);
     }
     import->stamp_us = (int64_t)params->stamp;
     if (import->stamp_us > now_us && import->stamp_us - now_us > IMPORT_AHEAD_MAX_US) {
-        return fail(failure, "stamp",
-                    "its stamp is more than 24 hours ahead of this machine's clock: set the clock, "
-                    "or have the memory changed where the clock is right");
+        return rpc_failure_set(
+            failure, RPC_INVALID_PARAMS, "stamp",
+            "its stamp is more than 24 hours ahead of this machine's clock: set the clock, "
+            "or have the memory changed where the clock is right");
     }
     if (!params->has_updated) {
         import->updated_ms = import->stamp_us / 1000;
@@ -158,7 +150,8 @@ enum rpc_code import_params_read(struct import_params *params, const msgpack_obj
     *params = (struct import_params){.put = {.dims = dims}};
     *ret_failure = (struct rpc_failure){.code = RPC_OK};
     if (memory->type != MSGPACK_OBJECT_MAP) {
-        return fail(ret_failure, "memories", "memories must hold maps, each of them a memory");
+        return rpc_failure_set(ret_failure, RPC_INVALID_PARAMS, "memories",
+                               "memories must hold maps, each of them a memory");
     }
     enum rpc_code code = params_read(memory, read_field, params, ret_failure);
     return code == RPC_OK ? complete(params, now_us, ret_failure) : code;

@@ -245,39 +245,29 @@ static enum rpc_code check_embedding(const struct param *param, uint32_t dims)
 enum rpc_code wait_params_read(bool *wait_delivered, uint64_t *timeout_ms,
                                const struct param *param)
 {
+    static const char *const names[] = {"durable", "delivered"};
+
     if (param_is(param, "timeout_ms")) {
         return param_uint(param, 1, WAIT_MAX_MS, timeout_ms);
     }
     if (!param_is(param, "wait")) {
         return RPC_METHOD_NOT_FOUND;
     }
-    struct event_text text;
-    enum rpc_code code = param_text(param, 1, 16, &text);
-    if (code != RPC_OK) {
-        return code;
-    }
-    *wait_delivered = text.size == 9 && memcmp(text.data, "delivered", 9) == 0;
-    if (!*wait_delivered && (text.size != 7 || memcmp(text.data, "durable", 7) != 0)) {
-        return param_fail(param, "wait must be \"durable\" or \"delivered\"");
-    }
-    return RPC_OK;
+    unsigned which = 0;
+    enum rpc_code code = param_choice(param, names, sizeof names / sizeof *names, &which);
+    *wait_delivered = which == 1;
+    return code;
 }
 
 enum rpc_code param_deleted(const struct param *param, enum reader_deleted *ret)
 {
     static const char *const names[] = {
         [READER_DELETED_NO] = "no", [READER_DELETED_ONLY] = "only", [READER_DELETED_ANY] = "any"};
-    char text[8];
+    unsigned which = *ret;
+    enum rpc_code code = param_choice(param, names, sizeof names / sizeof *names, &which);
 
-    if (param_copy(param, 1, sizeof text - 1, text) == RPC_OK) {
-        for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
-            if (strcmp(text, names[i]) == 0) {
-                *ret = (enum reader_deleted)i;
-                return RPC_OK;
-            }
-        }
-    }
-    return param_fail(param, "deleted must be \"no\", \"only\" or \"any\"");
+    *ret = (enum reader_deleted)which;
+    return code;
 }
 
 static enum rpc_code read_fields(struct put_params *params, const struct param *param)

@@ -17,6 +17,15 @@ int memory_order(const struct memferry_memory *a, const struct memferry_memory *
     return strcmp(a->origin.data, b->origin.data);
 }
 
+static bool same_bits(double a, double b)
+{
+    uint64_t left, right;
+
+    memcpy(&left, &a, sizeof left);
+    memcpy(&right, &b, sizeof right);
+    return left == right;
+}
+
 static bool same_scalar(const struct memferry_value *a, const struct memferry_value *b)
 {
     if (a->type != b->type) {
@@ -28,7 +37,7 @@ static bool same_scalar(const struct memferry_value *a, const struct memferry_va
     case MEMFERRY_VALUE_INT:
         return a->as.integer == b->as.integer;
     case MEMFERRY_VALUE_FLOAT:
-        return memcmp(&a->as.floating, &b->as.floating, sizeof a->as.floating) == 0;
+        return same_bits(a->as.floating, b->as.floating);
     case MEMFERRY_VALUE_STRING:
         return same_text(a->as.string, b->as.string);
     case MEMFERRY_VALUE_LIST:

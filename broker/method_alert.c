@@ -47,24 +47,11 @@ static enum rpc_code read_acked(const struct param *param, enum reader_acked *re
 {
     static const char *const names[] = {
         [READER_ACKED_NO] = "no", [READER_ACKED_ONLY] = "only", [READER_ACKED_ANY] = "any"};
-    char text[8];
+    unsigned which = *ret;
+    enum rpc_code code = param_choice(param, names, sizeof names / sizeof *names, &which);
 
-    if (param_copy(param, 1, sizeof text - 1, text) == RPC_OK) {
-        for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
-            if (strcmp(text, names[i]) == 0) {
-                *ret = (enum reader_acked)i;
-                return RPC_OK;
-            }
-        }
-    }
-    return param_fail(param, "acked must be \"no\", \"only\" or \"any\"");
-}
-
-static enum rpc_code read_text_filter(const struct param *param, size_t max, char *buffer,
-                                      const char **ret)
-{
-    *ret = buffer;
-    return param_copy(param, 1, max, buffer);
+    *ret = (enum reader_acked)which;
+    return code;
 }
 
 static enum rpc_code list_params_read(void *target, const struct param *param)
@@ -73,13 +60,13 @@ static enum rpc_code list_params_read(void *target, const struct param *param)
     struct reader_alert_filter *filter = &query->filter;
 
     if (param_is(param, "rule")) {
-        return read_text_filter(param, ALERT_RULE_MAX, query->rule, &filter->rule);
+        return param_filter(param, ALERT_RULE_MAX, query->rule, &filter->rule);
     }
     if (param_is(param, "session_id")) {
-        return read_text_filter(param, SESSION_ID_MAX, query->session_id, &filter->session_id);
+        return param_filter(param, SESSION_ID_MAX, query->session_id, &filter->session_id);
     }
     if (param_is(param, "after")) {
-        return read_text_filter(param, AFTER_MAX, query->after, &filter->after);
+        return param_filter(param, AFTER_MAX, query->after, &filter->after);
     }
     if (param_is(param, "since")) {
         return param_time(param, &filter->since_ms);
@@ -118,28 +105,9 @@ void method_alert_list(struct services *services, struct call *call, const msgpa
 
 struct ack_params {
     struct event event;
-    const msgpack_object *ids; /* NULL: one id, or all */
+    const msgpack_object_array *ids; /* NULL: one id, or all */
     bool all;
 };
-
-static enum rpc_code read_ids(struct ack_params *params, const struct param *param)
-{
-    const msgpack_object *value = param->value;
-
-    if (value->type != MSGPACK_OBJECT_ARRAY || value->via.array.size == 0 ||
-        value->via.array.size > ACK_IDS_MAX) {
-        return param_fail(param, "ids must be a list of 1 to %d ids", ACK_IDS_MAX);
-    }
-    for (uint32_t i = 0; i < value->via.array.size; i++) {
-        const msgpack_object *id = &value->via.array.ptr[i];
-        if (id->type != MSGPACK_OBJECT_STR || id->via.str.size == 0 ||
-            id->via.str.size > ALERT_ID_MAX) {
-            return param_fail(param, "ids must hold strings of 1 to %d bytes", ALERT_ID_MAX);
-        }
-    }
-    params->ids = value;
-    return RPC_OK;
-}
 
 static enum rpc_code ack_params_read(void *target, const struct param *param)
 {
@@ -149,7 +117,7 @@ static enum rpc_code ack_params_read(void *target, const struct param *param)
         return param_text(param, 1, ALERT_ID_MAX, &params->event.event_id);
     }
     if (param_is(param, "ids")) {
-        return read_ids(params, param);
+        return param_ids(param, ACK_IDS_MAX, ALERT_ID_MAX, &params->ids);
     }
     if (param_is(param, "all")) {
         return param_bool(param, &params->all);
@@ -175,21 +143,7 @@ static void pack_ack(msgpack_packer *packer, const struct write *write)
         pack_bool_member(packer, "durable", true);
         return;
     }
-    pack_key(packer, "error");
-    msgpack_pack_map(packer, 3);
-    pack_int_member(packer, "code", failure.code);
-    pack_text_member(packer, "name", rpc_code_name(failure.code));
-    pack_text_member(packer, "message", failure.text);
-}
-
-static bool nothing_was_written(const struct write_request *request)
-{
-    for (size_t i = 0; i < request->count; i++) {
-        if (request->items[i].change.record.status == 0) {
-            return false;
-        }
-    }
-    return true;
+    receipt_pack_error(packer, &failure);
 }
 
 static void list_acked(struct write_request *request)
@@ -197,7 +151,7 @@ static void list_acked(struct write_request *request)
     msgpack_sbuffer result;
     msgpack_packer packer;
 
-    if (nothing_was_written(request)) {
+    if (write_request_was_refused(request)) {
         struct rpc_failure failure;
         write_outcome(&request->items[0], &failure);
         call_fail_with(request->call, &failure, NULL);
@@ -245,14 +199,14 @@ static void acked(struct write_request *request)
 static void submit_acks(struct services *services, struct call *call,
                         const struct ack_params *params)
 {
-    size_t count = params->ids != NULL ? params->ids->via.array.size : 1;
+    size_t count = params->ids != NULL ? params->ids->size : 1;
     struct write_request *request = write_request_new(call, count);
     int r = request == NULL ? -1 : 0;
 
     for (size_t i = 0; r == 0 && i < count; i++) {
         struct event event = params->event;
         if (params->ids != NULL) {
-            const msgpack_object_str *id = &params->ids->via.array.ptr[i].via.str;
+            const msgpack_object_str *id = &params->ids->ptr[i].via.str;
             event.event_id = (struct event_text){id->ptr, id->size};
         }
         r = write_request_set(request, i, &event);

@@ -93,14 +93,6 @@ static void backup_done(struct backup *base)
 
 /* ---- held until the store shows what it must ---- */
 
-static int run_nothing(struct query *query, struct reader *reader, struct error *err)
-{
-    (void)query;
-    (void)reader;
-    (void)err;
-    return 0;
-}
-
 static void held_done(struct query *query)
 {
     struct backup_call *backup = container_of(query, struct backup_call, query);
@@ -166,7 +158,7 @@ void method_store_backup(struct services *services, struct call *call, const msg
     backup->services = services;
     backup->call = call;
     backup->backup.done = backup_done;
-    backup->query.run = run_nothing;
+    backup->query.run = query_run_nothing;
     backup->query.done = held_done;
     services_read(services, &backup->query, call);
 }

@@ -92,12 +92,8 @@ static void written(struct write_request *request)
 {
     struct import_call *import = request->import;
     struct rpc_failure failure;
-    bool any = false;
 
-    for (size_t i = 0; i < request->count; i++) {
-        any = any || request->items[i].change.record.status == 0;
-    }
-    if (any) {
+    if (!write_request_was_refused(request)) {
         for (size_t i = 0; i < request->count; i++) {
             count(import, &request->items[i]);
         }

@@ -133,22 +133,13 @@ static int run_list(struct query *base, struct reader *reader, struct error *err
     return reader_list(reader, &query->filter, &base->result, err);
 }
 
-static enum rpc_code read_text_filter(const struct param *param, size_t max, char *buffer,
-                                      const char **ret)
-{
-    *ret = buffer;
-    return param_copy(param, 1, max, buffer);
-}
-
 static enum rpc_code read_order(const struct param *param, bool *ret_by_id)
 {
-    struct event_text text = {0};
+    static const char *const names[] = {"newest", "id"};
+    unsigned which = 0;
+    enum rpc_code code = param_choice(param, names, sizeof names / sizeof *names, &which);
 
-    enum rpc_code code = param_text(param, 1, 16, &text);
-    *ret_by_id = text.size == 2 && memcmp(text.data, "id", 2) == 0;
-    if (code == RPC_OK && !*ret_by_id && (text.size != 6 || memcmp(text.data, "newest", 6) != 0)) {
-        return param_fail(param, "order must be \"newest\" or \"id\"");
-    }
+    *ret_by_id = which == 1;
     return code;
 }
 
@@ -158,16 +149,16 @@ static enum rpc_code list_params_read(void *target, const struct param *param)
     struct reader_filter *filter = &query->filter;
 
     if (param_is(param, "session_id")) {
-        return read_text_filter(param, SESSION_ID_MAX, query->session_id, &filter->session_id);
+        return param_filter(param, SESSION_ID_MAX, query->session_id, &filter->session_id);
     }
     if (param_is(param, "kind")) {
-        return read_text_filter(param, KIND_MAX, query->kind, &filter->kind);
+        return param_filter(param, KIND_MAX, query->kind, &filter->kind);
     }
     if (param_is(param, "tag")) {
-        return read_text_filter(param, TAG_MAX, query->tag, &filter->tag);
+        return param_filter(param, TAG_MAX, query->tag, &filter->tag);
     }
     if (param_is(param, "after")) {
-        return read_text_filter(param, AFTER_MAX, query->after, &filter->after);
+        return param_filter(param, AFTER_MAX, query->after, &filter->after);
     }
     if (param_is(param, "since")) {
         return param_time(param, &filter->since_ms);

@@ -45,6 +45,15 @@ void receipt_pack_backends(msgpack_packer *packer, struct backends *backends)
     }
 }
 
+void receipt_pack_error(msgpack_packer *packer, const struct rpc_failure *failure)
+{
+    pack_key(packer, "error");
+    msgpack_pack_map(packer, 3);
+    pack_int_member(packer, "code", failure->code);
+    pack_text_member(packer, "name", rpc_code_name(failure->code));
+    pack_text_member(packer, "message", failure->text);
+}
+
 static void fail_by_outcome(struct call *call, const struct write *write,
                             const struct rpc_failure *failure)
 {
@@ -120,21 +129,7 @@ static void pack_list_item(msgpack_packer *packer, struct services *services,
     msgpack_pack_map(packer, 2);
     pack_key(packer, "id");
     pack_text(packer, event.memory_id.data, event.memory_id.size);
-    pack_key(packer, "error");
-    msgpack_pack_map(packer, 3);
-    pack_int_member(packer, "code", failure.code);
-    pack_text_member(packer, "name", rpc_code_name(failure.code));
-    pack_text_member(packer, "message", failure.text);
-}
-
-static bool nothing_was_written(const struct write_request *request)
-{
-    for (size_t i = 0; i < request->count; i++) {
-        if (request->items[i].change.record.status == 0) {
-            return false;
-        }
-    }
-    return true;
+    receipt_pack_error(packer, &failure);
 }
 
 static void list_done(struct write_request *request)
@@ -142,7 +137,7 @@ static void list_done(struct write_request *request)
     msgpack_sbuffer result;
     msgpack_packer packer;
 
-    if (nothing_was_written(request)) {
+    if (write_request_was_refused(request)) {
         struct rpc_failure failure;
         write_outcome(&request->items[0], &failure);
         call_fail_with(request->call, &failure, NULL);
@@ -246,29 +241,10 @@ void method_memory_put(struct services *services, struct call *call, const msgpa
 
 struct delete_params {
     struct event event;
-    const msgpack_object *ids; /* NULL: one id */
+    const msgpack_object_array *ids; /* NULL: one id */
     bool wait_delivered;
     uint64_t timeout_ms;
 };
-
-static enum rpc_code read_ids(struct delete_params *params, const struct param *param)
-{
-    const msgpack_object *value = param->value;
-
-    if (value->type != MSGPACK_OBJECT_ARRAY || value->via.array.size == 0 ||
-        value->via.array.size > DELETE_IDS_MAX) {
-        return param_fail(param, "ids must be a list of 1 to %d ids", DELETE_IDS_MAX);
-    }
-    for (uint32_t i = 0; i < value->via.array.size; i++) {
-        const msgpack_object *id = &value->via.array.ptr[i];
-        if (id->type != MSGPACK_OBJECT_STR || id->via.str.size == 0 ||
-            id->via.str.size > MEMORY_ID_MAX) {
-            return param_fail(param, "ids must hold strings of 1 to %d bytes", MEMORY_ID_MAX);
-        }
-    }
-    params->ids = value;
-    return RPC_OK;
-}
 
 static enum rpc_code delete_params_read(void *target, const struct param *param)
 {
@@ -278,7 +254,7 @@ static enum rpc_code delete_params_read(void *target, const struct param *param)
         return param_text(param, 1, MEMORY_ID_MAX, &params->event.memory_id);
     }
     if (param_is(param, "ids")) {
-        return read_ids(params, param);
+        return param_ids(param, DELETE_IDS_MAX, MEMORY_ID_MAX, &params->ids);
     }
     if (param_is(param, "reason")) {
         return param_text(param, 0, REASON_MAX, &params->event.reason);
@@ -316,7 +292,7 @@ static int set_delete(struct write_request *request, size_t i, const struct dele
     struct event event = params->event;
 
     if (params->ids != NULL) {
-        const msgpack_object_str *id = &params->ids->via.array.ptr[i].via.str;
+        const msgpack_object_str *id = &params->ids->ptr[i].via.str;
         event.memory_id = (struct event_text){id->ptr, id->size};
     }
     fill_id(&event.event_id, event_id);
@@ -335,7 +311,7 @@ void method_memory_delete(struct services *services, struct call *call,
         call_fail_with(call, &failure, NULL);
         return;
     }
-    size_t count = delete.ids != NULL ? delete.ids->via.array.size : 1;
+    size_t count = delete.ids != NULL ? delete.ids->size : 1;
     struct write_request *request = request_new(services, call, count);
     if (request == NULL) {
         return;

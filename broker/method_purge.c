@@ -19,31 +19,12 @@ struct purge_params {
 
 /* ---- parameters ---- */
 
-static enum rpc_code read_ids(struct purge_params *params, const struct param *param)
-{
-    const msgpack_object *value = param->value;
-
-    if (value->type != MSGPACK_OBJECT_ARRAY || value->via.array.size == 0 ||
-        value->via.array.size > IDS_MAX) {
-        return param_fail(param, "ids must be a list of 1 to %d ids", IDS_MAX);
-    }
-    for (uint32_t i = 0; i < value->via.array.size; i++) {
-        const msgpack_object *id = &value->via.array.ptr[i];
-        if (id->type != MSGPACK_OBJECT_STR || id->via.str.size == 0 ||
-            id->via.str.size > MEMORY_ID_MAX) {
-            return param_fail(param, "ids must hold strings of 1 to %d bytes", MEMORY_ID_MAX);
-        }
-    }
-    params->ids = &value->via.array;
-    return RPC_OK;
-}
-
 static enum rpc_code read_param(void *target, const struct param *param)
 {
     struct purge_params *params = target;
 
     if (param_is(param, "ids")) {
-        return read_ids(params, param);
+        return param_ids(param, IDS_MAX, MEMORY_ID_MAX, &params->ids);
     }
     if (param_is(param, "reason")) {
         return param_text(param, 0, REASON_MAX, &params->event.reason);

@@ -90,9 +90,14 @@ static int run_look(struct query *query, struct reader *reader, struct error *er
     return r == 0 ? reader_recovery(reader, &recover->stored, err) : r;
 }
 
+static uint64_t memory_count(const struct recover_call *recover)
+{
+    return recover->counts.memories + recover->counts.deleted;
+}
+
 static bool is_fit(const struct recover_call *recover)
 {
-    return recover->params.merge || recover->counts.memories + recover->counts.deleted == 0 ||
+    return recover->params.merge || memory_count(recover) == 0 ||
            strcmp(recover->stored.backend, recover->params.name) == 0;
 }
 
@@ -148,7 +153,7 @@ static void begin(struct recover_call *recover, struct call *call)
         call_fail(call, RPC_CONFLICT,
                   "this journal is not empty, it holds %llu memories; with merge (--merge) what is "
                   "newer of each wins, and nothing is lost",
-                  (unsigned long long)(recover->counts.memories + recover->counts.deleted));
+                  (unsigned long long)memory_count(recover));
     } else {
         write_begin(recover, call);
     }

@@ -161,14 +161,6 @@ static enum rpc_code read_param(void *target, const struct param *param)
     return read_what(restore, param);
 }
 
-static enum rpc_code fail(struct rpc_failure *failure, const char *field, const char *text)
-{
-    failure->code = RPC_INVALID_PARAMS;
-    snprintf(failure->field, sizeof failure->field, "%s", field);
-    snprintf(failure->text, sizeof failure->text, "%s", text);
-    return RPC_INVALID_PARAMS;
-}
-
 /* Which kind of plan it is: one of them, and only what goes with it. */
 static enum rpc_code decide(struct restore_call *restore, struct rpc_failure *failure)
 {
@@ -177,13 +169,16 @@ static enum rpc_code decide(struct restore_call *restore, struct rpc_failure *fa
     bool session = restore->session_id[0] != '\0', alert = request->alert_id != NULL;
 
     if (wishes + restore->has_before + alert + (session && !restore->has_before) != 1) {
-        return fail(failure, "ids", "give one of ids, versions, before, alert and session_id");
+        return rpc_failure_set(failure, RPC_INVALID_PARAMS, "ids",
+                               "give one of ids, versions, before, alert and session_id");
     }
     if (restore->has_filter && !restore->has_before) {
-        return fail(failure, "before", "kind, tag, since, until and deleted go with before only");
+        return rpc_failure_set(failure, RPC_INVALID_PARAMS, "before",
+                               "kind, tag, since, until and deleted go with before only");
     }
     if (wishes && request->after != NULL) {
-        return fail(failure, "after", "after goes with before, alert and session_id only");
+        return rpc_failure_set(failure, RPC_INVALID_PARAMS, "after",
+                               "after goes with before, alert and session_id only");
     }
     request->by = wishes ? PLAN_BY_WISHES : restore->has_before ? PLAN_BY_TIME : PLAN_BY_CHANGES;
     *(restore->has_before ? &request->filter.session_id : &request->session_id) =

@@ -100,23 +100,11 @@ static void ask(struct search_call *search)
 static enum rpc_code read_mode(const struct param *param, enum search_mode *ret)
 {
     static const char *const names[] = {"auto", "text", "semantic"};
-    struct event_text text;
-    enum rpc_code code = param_text(param, 1, 16, &text);
+    unsigned which = *ret;
+    enum rpc_code code = param_choice(param, names, sizeof names / sizeof *names, &which);
 
-    for (size_t i = 0; code == RPC_OK && i < sizeof names / sizeof names[0]; i++) {
-        if (text.size == strlen(names[i]) && memcmp(text.data, names[i], text.size) == 0) {
-            *ret = (enum search_mode)i;
-            return RPC_OK;
-        }
-    }
-    return code == RPC_OK ? param_fail(param, "mode is auto, text or semantic") : code;
-}
-
-static enum rpc_code copy_filter(const struct param *param, size_t max, char *buffer,
-                                 const char **ret)
-{
-    *ret = buffer;
-    return param_copy(param, 1, max, buffer);
+    *ret = (enum search_mode)which;
+    return code;
 }
 
 static enum rpc_code filter_read(struct search_call *search, const struct param *param)
@@ -124,13 +112,13 @@ static enum rpc_code filter_read(struct search_call *search, const struct param 
     struct reader_filter *filter = &search->request.filter;
 
     if (param_is(param, "session_id")) {
-        return copy_filter(param, SESSION_ID_MAX, search->session_id, &filter->session_id);
+        return param_filter(param, SESSION_ID_MAX, search->session_id, &filter->session_id);
     }
     if (param_is(param, "kind")) {
-        return copy_filter(param, KIND_MAX, search->kind, &filter->kind);
+        return param_filter(param, KIND_MAX, search->kind, &filter->kind);
     }
     if (param_is(param, "tag")) {
-        return copy_filter(param, TAG_MAX, search->tag, &filter->tag);
+        return param_filter(param, TAG_MAX, search->tag, &filter->tag);
     }
     if (param_is(param, "since")) {
         return param_time(param, &filter->since_ms);
@@ -169,23 +157,17 @@ static enum rpc_code search_read(void *target, const struct param *param)
     return filter_read(search, param);
 }
 
-static enum rpc_code missing(struct rpc_failure *failure, const char *field, const char *text)
-{
-    *failure = (struct rpc_failure){.code = RPC_INVALID_PARAMS};
-    snprintf(failure->field, sizeof failure->field, "%s", field);
-    snprintf(failure->text, sizeof failure->text, "%s", text);
-    return RPC_INVALID_PARAMS;
-}
-
 static enum rpc_code check(const struct search_call *search, struct rpc_failure *failure)
 {
     bool text = search->text.data != NULL;
 
     if (!text && (search->vector == NULL || search->request.mode == SEARCH_TEXT)) {
-        return missing(failure, "query", "query is required, or an embedding to search by");
+        return rpc_failure_set(failure, RPC_INVALID_PARAMS, "query",
+                               "query is required, or an embedding to search by");
     }
     if (search->model[0] != '\0' && search->vector == NULL) {
-        return missing(failure, "embedding_model", "embedding_model goes with an embedding");
+        return rpc_failure_set(failure, RPC_INVALID_PARAMS, "embedding_model",
+                               "embedding_model goes with an embedding");
     }
     return RPC_OK;
 }

@@ -111,14 +111,6 @@ static void done(struct lane_job *job, int status, const struct error *err)
 
 /* ---- the call ---- */
 
-static int run_nothing(struct query *query, struct reader *reader, struct error *err)
-{
-    (void)query;
-    (void)reader;
-    (void)err;
-    return 0;
-}
-
 /* The store shows everything: now the lane, if it is still there. */
 static void begin(struct query *query)
 {
@@ -172,7 +164,7 @@ void method_backend_verify(struct services *services, struct call *call,
     verify->services = services;
     verify->call = call;
     memcpy(verify->name, given.name, sizeof verify->name);
-    verify->query.run = run_nothing;
+    verify->query.run = query_run_nothing;
     verify->query.done = begin;
     services_read(services, &verify->query, call);
 }

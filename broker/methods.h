@@ -81,6 +81,8 @@ void services_read(struct services *services, struct query *query, struct call *
 void receipt_pack_head(msgpack_packer *packer, const struct write *write);
 /* …and "backends": how each sink stands with something that was just written. */
 void receipt_pack_backends(msgpack_packer *packer, struct backends *backends);
+/* "error", in place of a receipt, in a list of several. */
+void receipt_pack_error(msgpack_packer *packer, const struct rpc_failure *failure);
 /* Reads the parameters of a call about one backend, whose name `read` puts at `name`, and finds its
  * lane. False: the call is answered. */
 bool backend_params_read(struct services *services, struct call *call, const msgpack_object *params,

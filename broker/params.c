@@ -56,6 +56,59 @@ enum rpc_code param_copy(const struct param *param, size_t min, size_t max, char
     return code;
 }
 
+enum rpc_code param_filter(const struct param *param, size_t max, char *buffer, const char **ret)
+{
+    *ret = buffer;
+    return param_copy(param, 1, max, buffer);
+}
+
+static enum rpc_code fail_choice(const struct param *param, const char *const *names, size_t count)
+{
+    char list[160] = "";
+    size_t size = 0;
+
+    for (size_t i = 0; i < count && size < sizeof list; i++) {
+        const char *between = i == 0 ? "" : i + 1 == count ? " or " : ", ";
+        size += (size_t)snprintf(list + size, sizeof list - size, "%s\"%s\"", between, names[i]);
+    }
+    return param_fail(param, "%s must be %s", param->name, list);
+}
+
+enum rpc_code param_choice(const struct param *param, const char *const *names, size_t count,
+                           unsigned *ret)
+{
+    const msgpack_object *value = param->value;
+
+    for (unsigned i = 0; value->type == MSGPACK_OBJECT_STR && i < count; i++) {
+        if (value->via.str.size == strlen(names[i]) &&
+            memcmp(value->via.str.ptr, names[i], value->via.str.size) == 0) {
+            *ret = i;
+            return RPC_OK;
+        }
+    }
+    return fail_choice(param, names, count);
+}
+
+enum rpc_code param_ids(const struct param *param, uint32_t max_count, size_t id_max,
+                        const msgpack_object_array **ret)
+{
+    const msgpack_object *value = param->value;
+
+    if (value->type != MSGPACK_OBJECT_ARRAY || value->via.array.size == 0 ||
+        value->via.array.size > max_count) {
+        return param_fail(param, "%s must be a list of 1 to %" PRIu32 " ids", param->name,
+                          max_count);
+    }
+    for (uint32_t i = 0; i < value->via.array.size; i++) {
+        const msgpack_object *id = &value->via.array.ptr[i];
+        if (id->type != MSGPACK_OBJECT_STR || id->via.str.size == 0 || id->via.str.size > id_max) {
+            return param_fail(param, "%s must hold strings of 1 to %zu bytes", param->name, id_max);
+        }
+    }
+    *ret = &value->via.array;
+    return RPC_OK;
+}
+
 enum rpc_code param_bool(const struct param *param, bool *ret)
 {
     if (param->value->type != MSGPACK_OBJECT_BOOLEAN) {

@@ -26,6 +26,14 @@ enum rpc_code param_fail(const struct param *param, const char *format, ...)
 enum rpc_code param_text(const struct param *param, size_t min, size_t max, struct event_text *ret);
 /* As param_text, copied with a NUL into ret, which holds max + 1 bytes. */
 enum rpc_code param_copy(const struct param *param, size_t min, size_t max, char *ret);
+/* As param_copy of 1 to max bytes, with *ret at it: a filter that is NULL when it is not given. */
+enum rpc_code param_filter(const struct param *param, size_t max, char *buffer, const char **ret);
+/* One of `count` names; *ret is which. */
+enum rpc_code param_choice(const struct param *param, const char *const *names, size_t count,
+                           unsigned *ret);
+/* A list of 1 to max_count strings of 1 to id_max bytes. */
+enum rpc_code param_ids(const struct param *param, uint32_t max_count, size_t id_max,
+                        const msgpack_object_array **ret);
 enum rpc_code param_bool(const struct param *param, bool *ret);
 enum rpc_code param_uint(const struct param *param, uint64_t min, uint64_t max, uint64_t *ret);
 /* Milliseconds since the epoch, or an RFC 3339 text. */

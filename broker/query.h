@@ -79,6 +79,8 @@ void queries_submit(struct queries *queries, struct query *query, uint64_t need_
 /* The store has applied up to applied_seq. */
 void queries_applied(struct queries *queries, uint64_t applied_seq);
 
+/* A `run` for what only has to be held until the store shows it. */
+int query_run_nothing(struct query *query, struct reader *reader, struct error *err);
 /* Answers the query's call by its status: the result, not_found, busy or internal. */
 void query_answer(struct query *query);
 /* Frees what is inside. */

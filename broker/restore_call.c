@@ -33,26 +33,18 @@ struct tally {
     uint64_t restored, conflicts, same, failed;
 };
 
-static void pack_error(msgpack_packer *packer, enum rpc_code code, const char *text)
-{
-    pack_key(packer, "error");
-    msgpack_pack_map(packer, 3);
-    pack_int_member(packer, "code", code);
-    pack_text_member(packer, "name", rpc_code_name(code));
-    pack_text_member(packer, "message", text);
-}
-
 static void pack_missing(msgpack_packer *packer, const struct plan_item *item)
 {
-    char text[400];
+    struct rpc_failure failure;
 
     if (item->outcome == PLAN_NO_MEMORY) {
-        snprintf(text, sizeof text, "there is no memory %s", item->id);
+        rpc_failure_set(&failure, RPC_NOT_FOUND, NULL, "there is no memory %s", item->id);
     } else {
-        snprintf(text, sizeof text, "memory %s has no such version, or it is kept no longer",
-                 item->id);
+        rpc_failure_set(&failure, RPC_NOT_FOUND, NULL,
+                        "there is no such version, or it is kept no longer, of memory %s",
+                        item->id);
     }
-    pack_error(packer, RPC_NOT_FOUND, text);
+    receipt_pack_error(packer, &failure);
 }
 
 static void pack_conflict(msgpack_packer *packer, const struct plan_item *item)
@@ -86,7 +78,7 @@ static void pack_written(msgpack_packer *packer, const struct write *write, stru
         pack_text_member(packer, "conflict", "it was changed while it was being restored");
     } else {
         tally->failed++;
-        pack_error(packer, code, failure.text);
+        receipt_pack_error(packer, &failure);
     }
 }
 
@@ -180,12 +172,8 @@ static void written(struct write_request *request)
 {
     struct restore_call *restore = request->restore;
     struct rpc_failure failure;
-    bool any = false;
 
-    for (size_t i = 0; i < request->count; i++) {
-        any = any || request->items[i].change.record.status == 0;
-    }
-    if (any) {
+    if (!write_request_was_refused(request)) {
         reply(restore, request->call, request->items);
     } else {
         write_outcome(&request->items[0], &failure);

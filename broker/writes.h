@@ -34,6 +34,9 @@ struct restore_call;
 struct services;
 struct write_request;
 
+/* A record's status besides the journal's: a recovery is under way, nothing was written. */
+#define WRITE_E_HELD 1000
+
 /* One event of a request. */
 struct write {
     struct change change;
@@ -103,14 +106,6 @@ int writes_init(struct writes *writes, uv_loop_t *loop, struct peers *peers, str
                 struct writes_observer *observer, struct log *log);
 void writes_deinit(struct writes *writes);
 
-/* A request for `count` events, to be filled and submitted. NULL: out of memory. */
-struct write_request *write_request_new(struct call *call, size_t count);
-void write_request_free(struct write_request *request); /* one that was not submitted */
-/* Encodes the event as item i. -ENOMEM. */
-int write_request_set(struct write_request *request, size_t i, const struct event *event);
-/* Takes over an encoded event as item i; it is answered after its apply. */
-void write_request_take(struct write_request *request, size_t i, uint8_t *payload, size_t size);
-
 /* While a recovery from this backend is under way, what calls write is answered busy. NULL: it goes
  * on. */
 void writes_set_held(struct writes *writes, const char *backend);
@@ -120,8 +115,20 @@ void writes_submit(struct writes *writes, struct write_request *request);
 /* Once a turn of the loop. */
 void writes_turn(struct writes *writes);
 
+/* ---- write_request.c ---- */
+
+/* A request for `count` events, to be filled and submitted. NULL: out of memory. */
+struct write_request *write_request_new(struct call *call, size_t count);
+void write_request_free(struct write_request *request); /* one that was not submitted */
+/* Encodes the event as item i. -ENOMEM. */
+int write_request_set(struct write_request *request, size_t i, const struct event *event);
+/* Takes over an encoded event as item i; it is answered after its apply. */
+void write_request_take(struct write_request *request, size_t i, uint8_t *payload, size_t size);
+
 /* The outcome of one event, once it has one: RPC_OK or why not, with the text filled. */
 enum rpc_code write_outcome(const struct write *write, struct rpc_failure *ret_failure);
+/* Nothing of it came into the journal, every item for the same reason. */
+bool write_request_was_refused(const struct write_request *request);
 /* The event as it was submitted; borrowed from the write. */
 void write_event(const struct write *write, struct event *ret_event);
 /* The seq that a receipt tells: its own, or of the change it repeats. */

@@ -236,28 +236,6 @@ static void test_a_backup_that_fails_leaves_nothing(void **state)
     assert_non_null(strstr(err.text, "No such file or directory"));
 }
 
-static void test_a_backup_never_replaces_the_store_itself(void **state)
-{
-    static const char *const endings[] = {"", "-wal", "-shm"};
-    struct fixture *f = *state;
-    struct backup_made made;
-    struct error err = {0};
-    char path[160];
-
-    fixture_put_json(f, "a", "{'content':'A'}");
-    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-        snprintf(path, sizeof path, "%s/./memferry.db%s", f->dir, endings[i]);
-        assert_int_equal(access(path, F_OK), 0);
-        assert_int_equal(backup_write(f->path, path, true, NULL, &made, &err), BACKUP_E_PATH);
-        assert_non_null(strstr(err.text, "the store itself"));
-    }
-    assert_non_null(fixture_get(f, "a", 0));
-    snprintf(path, sizeof path, "%s/link.db", f->dir);
-    assert_int_equal(link(f->path, path), 0); /* under another name, too */
-    assert_int_equal(backup_write(f->path, path, true, NULL, &made, &err), BACKUP_E_PATH);
-    unlink(path);
-}
-
 /* Ends it when the copy is made, and is being read back. */
 struct late_watch {
     struct store_copy_watch watch;
@@ -326,8 +304,6 @@ int main(void)
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_a_backup_that_fails_leaves_nothing, fixture_setup,
                                         fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_a_backup_never_replaces_the_store_itself,
-                                        fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_a_copy_that_is_read_back_ends_when_it_should,
                                         fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_the_newest_backup_is_known, fixture_setup,
