@@ -31,7 +31,7 @@ static int path_failed(int code, const char *path, struct error *err)
         return error_set(err, BACKUP_E_FULL,
                          "no room on the disk of %s: free some, or name another place", path);
     }
-    error_set_errno(err, code, "cannot make the path %s", path);
+    error_set_errno(err, code, "cannot make %s", path);
     return BACKUP_E_PATH;
 }
 

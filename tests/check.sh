@@ -26,6 +26,6 @@ echo "exported symbols"
 tests/symbols.sh "$build" || fail "exported symbols"
 
 echo "shell scripts"
-{ git ls-files -- '*.sh'; echo dev; echo .ci/run; } | xargs shellcheck || fail "shellcheck"
+{ git ls-files -- '*.sh'; echo dev; echo .ci/run; } | xargs shellcheck -x || fail "shellcheck"
 
 exit $failed

@@ -182,8 +182,9 @@ int cli_fail_call(struct cli *cli, int code, const char *what, ...)
     va_end(args);
     const char *why = memferry_error(cli->m), *field = memferry_error_field(cli->m);
     const char *todo = hint(code);
-    /* Most texts name the field themselves. */
-    bool tell_field = field[0] != '\0' && strstr(why, field) == NULL;
+    /* A parameter's name helps who gave it; most texts have it. --json tells it always. */
+    bool tell_field = field[0] != '\0' && strstr(why, field) == NULL && cli->command != NULL &&
+                      strcmp(cli->command->name, "call") == 0;
     return cli_fail(cli, cli_exit_of(code), "%s: %s%s%s%s%s%s", message,
                     why[0] != '\0' ? why : memferry_strerror(code), tell_field ? " (field " : "",
                     tell_field ? field : "", tell_field ? ")" : "", todo != NULL ? "; " : "",

@@ -10,8 +10,8 @@
  *    fits or TEXT_BYTES_MIN is reached;
  *  - it takes too long, or the connection breaks. One text may be what keeps it busy, so these
  *    texts go one by one too, and later requests have half as many. No answer to a text alone is
- * the backend's trouble; but when it happens to that text again, with the server well in between,
- * it is the text's own, for else no other would ever get its turn;
+ *    the backend's trouble; but when it happens to that text again, with the server well in
+ *    between, it is the text's own, for else no other would ever get its turn;
  *  - it has no /api/embed: the older /api/embeddings is taken, a text at a time, until the next
  *    probe;
  *  - whatever else is the backend's trouble ends the call: what is left shares the outcome.

@@ -188,6 +188,14 @@ static int read_model(struct ollama *ollama, struct memferry_reason *why)
         snprintf(why->text, sizeof why->text, "model: it is empty; name one of ollama list");
         return -EINVAL;
     }
+    if (ollama->model[strcspn(ollama->model, " \t")] != '\0') {
+        snprintf(
+            why->text, sizeof why->text,
+            "model: \"%.100s\" has a blank in it, which no model's name has (a comment behind a "
+            "value begins with ;)",
+            ollama->model);
+        return -EINVAL;
+    }
     ollama->document_prefix = read_prefix(ollama, "document_prefix", "search_document: ");
     ollama->query_prefix = read_prefix(ollama, "query_prefix", "search_query: ");
     ollama->text_max = ollama_context_bytes(context != 0 ? context : OLLAMA_CONTEXT_DEFAULT);

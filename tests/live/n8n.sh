@@ -23,15 +23,9 @@ STOP_WAIT=30                                # seconds until it is killed
 URL=http://127.0.0.1:$PORT
 PIDF=$HOME_DIR/n8n.pid
 N8N=$CACHE/node_modules/n8n/bin/n8n
-
-skip() {
-  echo "n8n.sh: skipped: $*" >&2
-  exit 77
-}
-
-need() { # program, package
-  command -v "$1" > /dev/null || skip "$1 is missing; install $2"
-}
+STOP_GROUP=yes                              # its task runner is in it
+# shellcheck source=tests/live/process.sh
+. "$HERE/process.sh"
 
 # ---- install ----
 
@@ -128,12 +122,8 @@ cli_failed() {
 
 # ---- the process ----
 
-# alive: the pid file's process exists, is ours (pids are reused) and is not on its way out
-alive() {
-  [ -s "$PIDF" ] || return 1
-  p=$(cat "$PIDF")
-  { tr '\0' '\n' < "/proc/$p/environ"; } 2> /dev/null | grep -qx "N8N_USER_FOLDER=$HOME_DIR" || return 1
-  ! grep -q '^State:.[ZX]' "/proc/$p/status" 2> /dev/null
+is_ours() { # PID
+  has_environment "$1" "N8N_USER_FOLDER=$HOME_DIR"
 }
 
 # While it starts, any path may answer 200, and healthz does before the webhooks are there: they are when a workflow
@@ -144,18 +134,6 @@ ready() {
     grep -q '"path": "'"$path"'"' "$file" || continue
     curl -s -m 10 -X POST "$URL/webhook/$path" | grep -Eq '^\{"status":"(refused|unavailable)"' || return 1
   done
-}
-
-stop() { # $1 = signal; its task runner is of the same process group
-  alive || { rm -f "$PIDF"; return 0; }
-  p=$(cat "$PIDF"); kill -"$1" "$p"
-  t=0
-  while alive; do
-    t=$((t + 1)); [ $t -gt $((STOP_WAIT * 10)) ] && kill -KILL -"$p"
-    sleep 0.1
-  done
-  kill -KILL -"$p" 2> /dev/null || true
-  rm -f "$PIDF"
 }
 
 start() {
@@ -180,10 +158,5 @@ start)
   start
   echo "up pid=$(cat "$PIDF") $URL" ;;
 cli)    fetch; settings; mkdir -p "$HOME_DIR"; shift; exec node "$N8N" "$@" ;;
-stop)   stop TERM ;;
-kill9)  stop KILL ;;
-status) if alive && ready; then echo "up $(cat "$PIDF")"; else echo down; exit 3; fi ;;
-wipe)   stop KILL; rm -rf "$HOME_DIR" ;;
-wipe-after) tail --pid="$2" -f /dev/null; stop KILL; rm -rf "$HOME_DIR" ;;
-*)      sed -n '2,5s/^# //p' "$0" >&2; exit 2 ;;
+*)      common "$@" ;;
 esac

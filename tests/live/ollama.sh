@@ -24,15 +24,9 @@ URL=http://127.0.0.1:$PORT
 PIDF=$HOME_DIR/ollama.pid
 BIN=$CACHE/bin/ollama
 GGUF=$CACHE/nomic-tiny.gguf
-
-skip() {
-  echo "ollama.sh: skipped: $*" >&2
-  exit 77
-}
-
-need() { # program, package
-  command -v "$1" > /dev/null || skip "$1 is missing; install $2"
-}
+STOP_GROUP=yes                              # its runner is in it
+# shellcheck source=tests/live/process.sh
+. "$HERE/process.sh"
 
 # ---- build ----
 
@@ -90,12 +84,8 @@ model() {
 
 # ---- the process ----
 
-# alive: the pid file's process exists, is ours (pids are reused) and is not on its way out
-alive() {
-  [ -s "$PIDF" ] || return 1
-  p=$(cat "$PIDF")
-  { tr '\0' '\n' < "/proc/$p/environ"; } 2> /dev/null | grep -qx "OLLAMA_MODELS=$HOME_DIR/models" || return 1
-  ! grep -q '^State:.[ZX]' "/proc/$p/status" 2> /dev/null
+is_ours() { # PID
+  has_environment "$1" "OLLAMA_MODELS=$HOME_DIR/models"
 }
 
 answers() {
@@ -106,18 +96,6 @@ answers() {
 ready() {
   [ "$(curl -s -m 60 "$URL/api/embed" -d "{\"model\":\"$MODEL\",\"input\":\"probe\",\"keep_alive\":-1}" |
     python3 -c 'import json, sys; print(len(json.load(sys.stdin)["embeddings"][0]))' 2> /dev/null)" = $DIMS ]
-}
-
-stop() { # $1 = signal; its runner is of the same process group
-  alive || { rm -f "$PIDF"; return 0; }
-  p=$(cat "$PIDF"); kill -"$1" "$p"
-  t=0
-  while alive; do
-    t=$((t + 1)); [ $t -gt $((STOP_WAIT * 10)) ] && kill -KILL -"$p"
-    sleep 0.1
-  done
-  kill -KILL -"$p" 2> /dev/null || true
-  rm -f "$PIDF"
 }
 
 settings() {
@@ -151,10 +129,5 @@ start)
   if alive && ready; then echo "already up, pid $(cat "$PIDF")"; exit 0; fi
   stop TERM; start
   echo "up pid=$(cat "$PIDF") $URL $MODEL" ;;
-stop)   stop TERM ;;
-kill9)  stop KILL ;;
-status) if alive && ready; then echo "up $(cat "$PIDF")"; else echo down; exit 3; fi ;;
-wipe)   stop KILL; rm -rf "$HOME_DIR" ;;
-wipe-after) tail --pid="$2" -f /dev/null; stop KILL; rm -rf "$HOME_DIR" ;;
-*)      sed -n '2,4s/^# //p' "$0" >&2; exit 2 ;;
+*)      common "$@" ;;
 esac

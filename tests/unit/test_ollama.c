@@ -872,8 +872,10 @@ static void test_probe_says_why_not(void **state)
 
 static void test_bad_options_are_refused_at_open(void **state)
 {
-    static const char *const options[][2] = {
-        {"url", "127.0.0.1:11434"}, {"url", "http://u:S3CRET@127.0.0.1"}, {"model", ""}};
+    static const char *const options[][2] = {{"url", "127.0.0.1:11434"},
+                                             {"url", "http://u:S3CRET@127.0.0.1"},
+                                             {"model", ""},
+                                             {"model", "nomic-embed-text   # ollama pull"}};
 
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
         struct fixture *f = *state;
