@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#define GROW_ROWS 256u /* at least, and a quarter of what there is */
+#define GROW_ROWS 64u /* at least, and a quarter of what there is */
 #define ROW_ALIGN 32u
 
 static const char magic[8] = "mfvec01";

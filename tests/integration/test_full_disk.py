@@ -120,3 +120,24 @@ def test_flood_on_a_full_disk_is_refused_and_not_left_waiting(disk):
             return False
 
     until(there, "the store to catch up")
+
+
+def test_search_catches_up_when_a_full_disk_has_room_again(disk):
+    broker = disk.broker
+    broker.call("memory.put", id="first", content="a lighthouse")
+    assert [h["id"] for h in broker.call("memory.search", query="lighthouse")["hits"]] == ["first"]
+    disk.fill()
+    count = len(put_until_full(broker))
+    disk.make_room()
+
+    def level():
+        try:
+            return "behind" not in broker.call("memory.search", query="lighthouse")
+        except RpcError as failure:
+            assert failure.name == "busy", failure  # the store is behind itself
+            return False
+
+    until(level, "an index that is level")
+    for wanted in ("first", f"m{count - 1}"):
+        hits = broker.call("memory.search", query=f'"{wanted}"')["hits"]
+        assert [h["id"] for h in hits] == [wanted]
