@@ -75,6 +75,8 @@ enum reader_statement {
     READER_STATEMENTS /* how many */
 };
 
+extern const char *const reader_statement_texts[READER_STATEMENTS];
+
 /* Which embedder is configured, as of the transaction. */
 struct reader_embedder {
     bool is_known; /* was looked up */
@@ -131,7 +133,7 @@ int reader_pack_memory_open(struct reader *reader, const struct event_text *id,
                             const struct memory_state *state, bool with_embedding, size_t more,
                             msgpack_sbuffer *out, struct error *err);
 
-/* ---- pages of a list: reader_list.c ---- */
+/* ---- pages of a list: reader_page.c ---- */
 
 #define READER_PAGE_BYTES_MAX (1u << 20)
 
@@ -142,6 +144,22 @@ bool reader_parse_number(const char *text, size_t size, uint64_t *ret);
 /* {NAME: [count × reader->body], "next": …}; an empty next is nil. */
 int reader_pack_page(struct reader *reader, const char *name, uint32_t count, const char *next,
                      msgpack_sbuffer *ret_result, struct error *err);
+
+/* A list whose rows come by falling seq. */
+struct reader_seq_list {
+    const char *name;
+    char letter; /* of the places in it */
+    int seq_column;
+    uint32_t limit;
+    const char *after;
+    bool (*passes)(sqlite3_stmt *row, const void *filter);
+    int (*pack)(msgpack_packer *out, sqlite3_stmt *row); /* not 0: no memory */
+    const void *filter;
+};
+/* A page of it. The first parameter of `scan` is the seq below which rows lie. */
+int reader_list_by_seq(struct reader *reader, sqlite3_stmt *scan,
+                       const struct reader_seq_list *list, msgpack_sbuffer *ret_result,
+                       struct error *err);
 
 /* ---- batches: reader_batch_scan.c ---- */
 
@@ -158,8 +176,14 @@ sqlite3_stmt *reader_scan_begin(struct reader *reader, const struct reader_filte
 /* Whether such a row passes what is left of the filter. */
 bool reader_scan_passes(sqlite3_stmt *row, const struct reader_filter *filter);
 
-/* msgpack: a text of ours, a key, a column's text. */
-int reader_pack_name(msgpack_packer *out, const char *name);
+/* ---- reader_column.c ---- */
+
 struct event_text reader_column_text(sqlite3_stmt *statement, int column);
+/* wanted NULL: whatever it is. */
+bool reader_column_is(sqlite3_stmt *row, int column, const char *wanted);
+/* msgpack: a text of ours; a member, nil where the column is NULL. */
+int reader_pack_name(msgpack_packer *out, const char *name);
+int reader_pack_text_column(msgpack_packer *out, const char *name, sqlite3_stmt *row, int column);
+int reader_pack_int_column(msgpack_packer *out, const char *name, sqlite3_stmt *row, int column);
 
 #endif

@@ -22,45 +22,6 @@
 
 #define CURSOR_TEXT_MAX 512 /* a lane's name, a memory's id, a number */
 
-int reader_bad_cursor(const char *after, struct error *err)
-{
-    return error_set(err, READER_E_CURSOR, "`after` is no place in this list: %.80s", after);
-}
-
-bool reader_parse_number(const char *text, size_t size, uint64_t *ret)
-{
-    uint64_t number = 0;
-
-    if (size == 0 || size > 18) {
-        return false;
-    }
-    for (size_t i = 0; i < size; i++) {
-        if (text[i] < '0' || text[i] > '9') {
-            return false;
-        }
-        number = number * 10 + (uint64_t)(text[i] - '0');
-    }
-    *ret = number;
-    return true;
-}
-
-int reader_pack_page(struct reader *reader, const char *name, uint32_t count, const char *next,
-                     msgpack_sbuffer *ret_result, struct error *err)
-{
-    msgpack_packer out;
-
-    msgpack_packer_init(&out, ret_result, msgpack_sbuffer_write);
-    int failed = msgpack_pack_map(&out, 2);
-    failed |= reader_pack_name(&out, name);
-    failed |= msgpack_pack_array(&out, count);
-    if (count > 0) {
-        failed |= msgpack_pack_str_body(&out, reader->body.data, reader->body.size);
-    }
-    failed |= reader_pack_name(&out, "next");
-    failed |= next[0] == '\0' ? msgpack_pack_nil(&out) : reader_pack_name(&out, next);
-    return failed == 0 ? 0 : error_set(err, -ENOMEM, "out of memory while making a list");
-}
-
 /* ---- memories ---- */
 
 struct page {
@@ -123,16 +84,6 @@ static bool parse_place(const char *after, struct page *page)
     return after[0] == 'v' && reader_parse_number(after + 1, strlen(after + 1), &page->before);
 }
 
-static bool is_text(sqlite3_stmt *row, int column, const char *wanted)
-{
-    if (wanted == NULL) {
-        return true;
-    }
-    struct event_text found = reader_column_text(row, column);
-    return found.data != NULL && found.size == strlen(wanted) &&
-           memcmp(found.data, wanted, found.size) == 0;
-}
-
 bool reader_scan_passes(sqlite3_stmt *row, const struct reader_filter *filter)
 {
     int64_t updated_ms = sqlite3_column_int64(row, 1);
@@ -146,7 +97,7 @@ bool reader_scan_passes(sqlite3_stmt *row, const struct reader_filter *filter)
         (filter->until_ms != 0 && updated_ms >= filter->until_ms)) {
         return false;
     }
-    return is_text(row, 3, filter->kind) && is_text(row, 4, filter->session_id);
+    return reader_column_is(row, 3, filter->kind) && reader_column_is(row, 4, filter->session_id);
 }
 
 static int add_memory(struct reader *reader, sqlite3_stmt *row, const struct page *page,
@@ -268,32 +219,18 @@ static bool parse_dead_place(const char *after, struct dead_place *ret)
     return true;
 }
 
-static int pack_column_text(msgpack_packer *out, const char *name, sqlite3_stmt *row, int column)
-{
-    struct event_text text = reader_column_text(row, column);
-
-    int failed = reader_pack_name(out, name);
-    return failed | (text.data == NULL ? msgpack_pack_nil(out)
-                                       : msgpack_pack_str_with_body(out, text.data, text.size));
-}
-
-static int pack_column_int(msgpack_packer *out, const char *name, sqlite3_stmt *row, int column)
-{
-    return reader_pack_name(out, name) | msgpack_pack_int64(out, sqlite3_column_int64(row, column));
-}
-
 static int pack_dead(struct reader *reader, sqlite3_stmt *row, struct error *err)
 {
     msgpack_packer out;
 
     msgpack_packer_init(&out, &reader->body, msgpack_sbuffer_write);
     int failed = msgpack_pack_map(&out, 6);
-    failed |= pack_column_text(&out, "backend", row, 0);
-    failed |= pack_column_text(&out, "id", row, 1);
-    failed |= pack_column_int(&out, "version", row, 2);
-    failed |= pack_column_int(&out, "attempts", row, 3);
-    failed |= pack_column_text(&out, "reason", row, 4);
-    failed |= pack_column_int(&out, "at_ms", row, 5);
+    failed |= reader_pack_text_column(&out, "backend", row, 0);
+    failed |= reader_pack_text_column(&out, "id", row, 1);
+    failed |= reader_pack_int_column(&out, "version", row, 2);
+    failed |= reader_pack_int_column(&out, "attempts", row, 3);
+    failed |= reader_pack_text_column(&out, "reason", row, 4);
+    failed |= reader_pack_int_column(&out, "at_ms", row, 5);
     return failed == 0 ? 0 : error_set(err, -ENOMEM, "out of memory while making a list");
 }
 

@@ -5,20 +5,6 @@
 #include <errno.h>
 #include <string.h>
 
-int reader_pack_name(msgpack_packer *out, const char *name)
-{
-    return msgpack_pack_str_with_body(out, name, strlen(name));
-}
-
-struct event_text reader_column_text(sqlite3_stmt *statement, int column)
-{
-    /* The text first: asking for it may change the size. */
-    const char *data = (const char *)sqlite3_column_text(statement, column);
-
-    return (struct event_text){.data = data,
-                               .size = (size_t)sqlite3_column_bytes(statement, column)};
-}
-
 int reader_find_vector(struct reader *reader, uint64_t vector_seq, const void **ret_data,
                        size_t *ret_size, struct error *err)
 {

@@ -1,19 +1,10 @@
-/*
- * reader_session.c - sessions: one, pages of them, and those that have not ended, for who watches.
- *
- * Happy path of a list: an index gives rows from the newest on, the filter is checked on each. A
- * page ends at its limit, at 1 MiB, or after LOOK_MAX rows; `next` is the place of the last row.
+/* reader_session.c - sessions: one, pages of them, and those that have not ended, for who watches.
  */
 #include "broker/reader_internal.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-#define LOOK_MAX      100000u
-#define LIMIT_MAX     1000u
-#define NEXT_TEXT_MAX 32
 
 enum session_column {
     COLUMN_SEQ = 0,
@@ -30,46 +21,26 @@ enum session_column {
 
 /* ---- one row ---- */
 
-static int pack_text(msgpack_packer *out, const char *name, sqlite3_stmt *row, int column)
+static int pack_session(msgpack_packer *out, sqlite3_stmt *row)
 {
-    struct event_text text = reader_column_text(row, column);
-    int failed = reader_pack_name(out, name);
+    int failed = msgpack_pack_map(out, 9);
 
-    return failed | (text.data == NULL ? msgpack_pack_nil(out)
-                                       : msgpack_pack_str_with_body(out, text.data, text.size));
-}
-
-static int pack_int(msgpack_packer *out, const char *name, sqlite3_stmt *row, int column)
-{
-    int failed = reader_pack_name(out, name);
-
-    return failed | (sqlite3_column_type(row, column) == SQLITE_NULL
-                         ? msgpack_pack_nil(out)
-                         : msgpack_pack_int64(out, sqlite3_column_int64(row, column)));
-}
-
-static int pack_session(msgpack_sbuffer *buffer, sqlite3_stmt *row, struct error *err)
-{
-    msgpack_packer out;
-
-    msgpack_packer_init(&out, buffer, msgpack_sbuffer_write);
-    int failed = msgpack_pack_map(&out, 9);
-    failed |= pack_text(&out, "id", row, COLUMN_ID);
-    failed |= pack_text(&out, "agent", row, COLUMN_AGENT);
-    failed |= pack_text(&out, "cwd", row, COLUMN_CWD);
-    failed |= pack_int(&out, "pid", row, COLUMN_PID);
-    failed |= pack_int(&out, "started_ms", row, COLUMN_STARTED_MS);
-    failed |= pack_int(&out, "seen_ms", row, COLUMN_SEEN_MS);
-    failed |= pack_int(&out, "ended_ms", row, COLUMN_ENDED_MS);
-    failed |= pack_text(&out, "end_reason", row, COLUMN_END_REASON);
-    failed |= pack_text(&out, "end_note", row, COLUMN_END_NOTE);
-    return failed == 0 ? 0 : error_set(err, -ENOMEM, "out of memory while reading a session");
+    failed |= reader_pack_text_column(out, "id", row, COLUMN_ID);
+    failed |= reader_pack_text_column(out, "agent", row, COLUMN_AGENT);
+    failed |= reader_pack_text_column(out, "cwd", row, COLUMN_CWD);
+    failed |= reader_pack_int_column(out, "pid", row, COLUMN_PID);
+    failed |= reader_pack_int_column(out, "started_ms", row, COLUMN_STARTED_MS);
+    failed |= reader_pack_int_column(out, "seen_ms", row, COLUMN_SEEN_MS);
+    failed |= reader_pack_int_column(out, "ended_ms", row, COLUMN_ENDED_MS);
+    failed |= reader_pack_text_column(out, "end_reason", row, COLUMN_END_REASON);
+    return failed | reader_pack_text_column(out, "end_note", row, COLUMN_END_NOTE);
 }
 
 int reader_session(struct reader *reader, const char *id, msgpack_sbuffer *ret_result,
                    struct error *err)
 {
     sqlite3_stmt *find = reader->statements[READER_SESSION];
+    msgpack_packer out;
     bool row;
 
     sql_bind_text(find, 1, id, strlen(id));
@@ -80,80 +51,36 @@ int reader_session(struct reader *reader, const char *id, msgpack_sbuffer *ret_r
     if (!row) {
         return error_set(err, READER_E_NOT_FOUND, "there is no session %s", id);
     }
-    r = pack_session(ret_result, find, err);
+    msgpack_packer_init(&out, ret_result, msgpack_sbuffer_write);
+    int failed = pack_session(&out, find);
     sql_reset(find);
-    return r;
+    return failed == 0 ? 0 : error_set(err, -ENOMEM, "out of memory while reading a session");
 }
 
 /* ---- pages ---- */
 
-struct session_page {
-    const struct reader_session_filter *filter;
-    uint64_t before; /* places below this one */
-    uint32_t count, looked;
-    bool full; /* there may be more */
-};
-
-static bool passes(sqlite3_stmt *row, const struct reader_session_filter *filter)
+static bool passes(sqlite3_stmt *row, const void *data)
 {
-    if (filter->agent == NULL) {
-        return true;
-    }
-    struct event_text agent = reader_column_text(row, COLUMN_AGENT);
-    return agent.size == strlen(filter->agent) && agent.size > 0 &&
-           memcmp(agent.data, filter->agent, agent.size) == 0;
-}
+    const struct reader_session_filter *filter = data;
 
-static int fill_page(struct reader *reader, struct session_page *page, struct error *err)
-{
-    sqlite3_stmt *scan =
-        reader->statements[page->filter->active ? READER_SESSION_LIST_OPEN : READER_SESSION_LIST];
-    bool row;
-
-    msgpack_sbuffer_clear(&reader->body);
-    sql_bind_uint(scan, 1, page->before);
-    while (!page->full) {
-        int r = sql_step(&reader->sql, scan, &row, err);
-        if (r != 0 || !row) {
-            return r;
-        }
-        if (passes(scan, page->filter)) {
-            r = pack_session(&reader->body, scan, err);
-            if (r != 0) {
-                return r;
-            }
-            page->count++;
-        }
-        page->before = sql_column_uint(scan, COLUMN_SEQ);
-        page->full = page->count == page->filter->limit || ++page->looked == LOOK_MAX ||
-                     reader->body.size >= READER_PAGE_BYTES_MAX;
-    }
-    return 0;
+    return reader_column_is(row, COLUMN_AGENT, filter->agent);
 }
 
 int reader_session_list(struct reader *reader, const struct reader_session_filter *filter,
                         msgpack_sbuffer *ret_result, struct error *err)
 {
-    struct session_page page = {.filter = filter, .before = INT64_MAX};
-    char next[NEXT_TEXT_MAX] = "";
+    const struct reader_seq_list list = {.name = "sessions",
+                                         .letter = 's',
+                                         .seq_column = COLUMN_SEQ,
+                                         .limit = filter->limit,
+                                         .after = filter->after,
+                                         .passes = passes,
+                                         .pack = pack_session,
+                                         .filter = filter};
 
-    assert(filter->limit >= 1 && filter->limit <= LIMIT_MAX);
-    if (filter->after != NULL &&
-        (filter->after[0] != 's' ||
-         !reader_parse_number(filter->after + 1, strlen(filter->after + 1), &page.before))) {
-        return reader_bad_cursor(filter->after, err);
-    }
-    int r = reader_begin(reader, err);
-    if (r == 0) {
-        r = reader_end(reader, fill_page(reader, &page, err), err);
-    }
-    if (r != 0) {
-        return r;
-    }
-    if (page.full) {
-        snprintf(next, sizeof next, "s%llu", (unsigned long long)page.before);
-    }
-    return reader_pack_page(reader, "sessions", page.count, next, ret_result, err);
+    return reader_list_by_seq(
+        reader, reader->statements[filter->active ? READER_SESSION_LIST_OPEN : READER_SESSION_LIST],
+        &list, ret_result, err);
 }
 
 /* ---- those that have not ended ---- */
