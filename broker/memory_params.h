@@ -39,9 +39,6 @@ int put_params_pack_fields(const struct put_params *params, msgpack_sbuffer *out
 enum rpc_code wait_params_read(bool *wait_delivered, uint64_t *timeout_ms,
                                const struct param *param);
 
-/* An embedding in any of its forms, as floats for the caller to free; what *ret was is freed. */
-enum rpc_code param_vector(const struct param *param, uint32_t dims, float **ret);
-
 /* The filter of lists: "no", "only" or "any". */
 enum rpc_code param_deleted(const struct param *param, enum reader_deleted *ret);
 

@@ -4,6 +4,7 @@
  */
 #include "broker/memory_params.h"
 #include "broker/methods.h"
+#include "broker/param_embedding.h"
 #include "broker/search.h"
 #include "broker/searches.h"
 #include "broker/util/container.h"

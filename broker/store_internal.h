@@ -57,6 +57,8 @@ enum store_statement {
     STORE_STATEMENTS /* how many */
 };
 
+extern const char *const store_statement_texts[STORE_STATEMENTS];
+
 /* The row of the table `applied`: how far the store is, and what it holds, so that nobody has to
  * count. */
 struct store_progress {
