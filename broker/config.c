@@ -46,14 +46,13 @@ static struct config *config_new(void)
         config->segment_bytes = 16 << 20;
         config->gather_us = 40;
         config->session_idle_ms = INT64_C(30) * 60 * 1000;
-        config->guard = (struct config_guard){
-            .rapid_delete_count = 10,
-            .rapid_delete_window_ms = 60000,
-            .bulk_change_percent = 50,
-            .bulk_change_window_ms = 60000,
-            .bulk_change_least = 10,
-            .schema_change = true,
-            .mass_statement = true};
+        config->guard = (struct config_guard){.rapid_delete_count = 10,
+                                              .rapid_delete_window_ms = 60000,
+                                              .bulk_change_percent = 50,
+                                              .bulk_change_window_ms = 60000,
+                                              .bulk_change_least = 10,
+                                              .schema_change = true,
+                                              .mass_statement = true};
     }
     return config;
 }

@@ -10,7 +10,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-
 void pack_text(msgpack_packer *packer, const char *text, size_t size);
 void pack_key(msgpack_packer *packer, const char *key);
 void pack_text_member(msgpack_packer *packer, const char *key, const char *value);

@@ -8,21 +8,19 @@
  * applied    one row: the seq that was applied last, and how much there is
  * event      what happened, each with the whole state after it; refused events and repeats are not
  *            here. rowid = seq, and an index of SQLite ends in the rowid, so event_memory orders by
- *            (memory_id, seq). effect: 1 the memory lived before, 2 it lives, 4 it was changed; NULL
- *            for what changes no memory, and for events of older versions.
- * memory     where each stands now. version: seq of its last change, and of its state in event.
- *            touched_seq: seq of the last event that a sink must see. vector_seq: its row in
- *            embedding, 0 without one, and embedding_model whose that is.
- * memory_tag tags of the current states; a row goes when its version is no longer current.
- * embedding  a vector under the seq of the event that brought it. States name a caller's: two
- *            versions with the same content may have different ones. Of embedders there is one for
- *            each content that a memory had, the newest; no state names it.
- * alert      one row an alert. seq: of the event that raised or last updated it, which lanes look
- *            at; first_ms, at_ms: of the first and the last; sample_ids: a msgpack array; acked_by:
- *            the session that acked it, if one did; from_seq, to_seq: of the events it counts.
- * session    by their ids; seq: of the event that it was first known from. The owner is pid,
- *            pid_start and boot_id.
- * event_key  hash of (event_id, memory, request) and the seq of its first receipt.
+ *            (memory_id, seq). effect: 1 the memory lived before, 2 it lives, 4 it was changed;
+ * NULL for what changes no memory, and for events of older versions. memory     where each stands
+ * now. version: seq of its last change, and of its state in event. touched_seq: seq of the last
+ * event that a sink must see. vector_seq: its row in embedding, 0 without one, and embedding_model
+ * whose that is. memory_tag tags of the current states; a row goes when its version is no longer
+ * current. embedding  a vector under the seq of the event that brought it. States name a caller's:
+ * two versions with the same content may have different ones. Of embedders there is one for each
+ * content that a memory had, the newest; no state names it. alert      one row an alert. seq: of
+ * the event that raised or last updated it, which lanes look at; first_ms, at_ms: of the first and
+ * the last; sample_ids: a msgpack array; acked_by: the session that acked it, if one did; from_seq,
+ * to_seq: of the events it counts. session    by their ids; seq: of the event that it was first
+ * known from. The owner is pid, pid_start and boot_id. event_key  hash of (event_id, memory,
+ * request) and the seq of its first receipt.
  */
 #include "broker/store_internal.h"
 

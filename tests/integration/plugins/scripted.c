@@ -3,9 +3,9 @@
  *
  * The file `control` holds words: "down" (the backend is unreachable), "hang" (a call that ends
  * only when it is cancelled or the word goes), "stubborn" (the same, and it is not cancelled
- * either), "cured" (nothing is refused any more), "gone" (the backend is not there any more). Beside that the beginning of a memory's content
- * decides: "poison" is refused, "batchpoison" makes the whole request refused without saying why,
- * "later" is put off.
+ * either), "cured" (nothing is refused any more), "gone" (the backend is not there any more).
+ * Beside that the beginning of a memory's content decides: "poison" is refused, "batchpoison" makes
+ * the whole request refused without saying why, "later" is put off.
  *
  * What it took goes to the file `out`, a line each: done TAB id TAB version TAB deleted TAB
  * content. Each call adds a line: batch TAB size.
