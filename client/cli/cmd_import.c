@@ -89,6 +89,11 @@ static int send_batch(struct import *import)
     }
     memferry_reply_free(reply);
     json_free(&json);
+    /* One that is over a frame's limit is alone in its batch. */
+    if (exit_code == EXIT_DATA && import->count == 1) {
+        refuse(import, import->numbers[0], "it was not taken, as told above");
+        exit_code = EXIT_OK;
+    }
     import->size = import->count = 0;
     return exit_code;
 }

@@ -23,8 +23,11 @@ bool duration_parse(const char *text, int64_t *ret_ms)
     unsigned long long number = strtoull(text, &end, 10);
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
         if (strcmp(end, units[i].unit) == 0) {
+            if (number > (unsigned long long)(DURATION_MAX_MS / units[i].ms)) {
+                return false;
+            }
             *ret_ms = (int64_t)number * units[i].ms;
-            return number <= (unsigned long long)(DURATION_MAX_MS / units[i].ms);
+            return true;
         }
     }
     return false;

@@ -117,6 +117,16 @@ def test_import_tells_of_bad_lines_and_takes_the_rest(command, tmp_path):
     command.fails(EX_USAGE, "import")
 
 
+def test_a_line_that_no_request_holds_costs_the_others_nothing(command, tmp_path):
+    file = tmp_path / "f"
+    file.write_text("\n".join([
+        json.dumps(memory("before", 5)), json.dumps(memory("large", 5, content="x" * (5 << 20))),
+        json.dumps(memory("behind", 5))]))
+    told = command.run("--json", "import", file)
+    assert told.returncode == EX_DATAERR and "line 2: " in told.stderr
+    assert json.loads(told.stdout) == {"imported": 2, "unchanged": 0, "older": 0, "refused": 1}
+
+
 def test_an_import_that_was_cut_short_is_run_again(command, tmp_path):
     file = tmp_path / "f"
     file.write_text("".join(json.dumps(memory(f"m{n}", n + 1)) + "\n" for n in range(3000)))

@@ -135,8 +135,15 @@ static void test_the_nearest_name_is_suggested_and_only_a_near_one(void **state)
 
 static void test_durations_are_read_and_written(void **state)
 {
-    static const char *const bad[] = {"",     "s", "-1s", "1.5s", "3x", "99999999999999999999",
-                                      "9999d"};
+    static const char *const bad[] = {"",
+                                      "s",
+                                      "-1s",
+                                      "1.5s",
+                                      "3x",
+                                      "99999999999999999999",
+                                      "9999d",
+                                      "9999999999999999h",
+                                      "5124095576030432h"};
     char text[TIME_TEXT_SIZE];
     int64_t ms;
 
