@@ -8,6 +8,7 @@
 #include "broker/lane_compare.h"
 
 #include "broker/memory_same.h"
+#include "broker/reason.h"
 #include "broker/util/clock.h"
 
 #include <assert.h>
@@ -36,6 +37,7 @@ void compare_deinit(struct compare *compare)
 {
     compare->page = reader_batch_free(compare->page);
     compare->repairs = lane_work_free(compare->repairs);
+    lane_place_deinit(&compare->after);
 }
 
 /* ---- the store's side ---- */
@@ -84,7 +86,7 @@ static void count(struct compare *compare, enum compare_kind kind, const char *i
 
     found->count++;
     if (kind != COMPARE_SAME && found->sampled < COMPARE_SAMPLES) {
-        snprintf(found->ids[found->sampled++], sizeof *found->ids, "%s", id);
+        reason_show(found->ids[found->sampled++], sizeof *found->ids, id);
     }
 }
 
@@ -209,19 +211,20 @@ static int take(struct compare *compare, const struct memferry_memory *there)
         count(compare, COMPARE_UNKNOWN, there->id.data);
     }
     compare->there++;
-    snprintf(compare->after, sizeof compare->after, "%s", there->id.data);
-    return status;
+    return status != 0 ? status : lane_place_set(&compare->after, there->id.data, &compare->err);
 }
 
 static int fetched(void *arg, const struct memferry_memory *there)
 {
     struct compare *compare = arg;
 
-    if (strcmp(there->id.data, compare->after) <= 0) {
+    if (strcmp(there->id.data, lane_place_id(&compare->after)) <= 0) {
+        char id[LANE_PLACE_SHOWN], after[LANE_PLACE_SHOWN];
         return error_set(&compare->err, -EPROTO,
-                         "Backend %s gave %.64s behind %.64s, which is out of order: it can't be "
+                         "Backend %s gave %s behind %s, which is out of order: it can't be "
                          "compared.",
-                         compare->lane->name, there->id.data, compare->after);
+                         compare->lane->name, reason_show(id, sizeof id, there->id.data),
+                         reason_show(after, sizeof after, lane_place_id(&compare->after)));
     }
     return take(compare, there);
 }
@@ -234,8 +237,8 @@ static int fetch(struct compare *compare, struct error *err)
         return error_set(err, -ECANCELED, "Backend %s is being stopped.", lane->name);
     }
     compare->err.text[0] = '\0';
-    int n = lane->table->fetch(instance_self(lane->instance), compare->after, COMPARE_PAGE, fetched,
-                               compare);
+    int n = lane_place_fetch(&compare->after, lane->table, instance_self(lane->instance),
+                             COMPARE_PAGE, fetched, compare);
     lane_leave_call(lane);
     if (n < 0) {
         return compare->err.text[0] != '\0'

@@ -14,6 +14,7 @@
 #define MEMFERRY_LANE_COMPARE_H
 
 #include "broker/lane_internal.h"
+#include "broker/lane_place.h"
 
 #define COMPARE_PAGE        200
 #define COMPARE_PAGE_BYTES  (8u << 20)
@@ -50,7 +51,7 @@ struct compare {
 
     /* its own */
     struct lane *lane;
-    char after[MEMORY_ID_MAX + 1]; /* the last id that came from the backend */
+    struct lane_place after; /* the last id that came from the backend */
     bool fetched_all, stored_all;
     char stored_after[MEMORY_ID_MAX + 1]; /* the last id of the store that was dealt with */
     struct reader_batch *page;            /* of the store */

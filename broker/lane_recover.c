@@ -2,6 +2,7 @@
 #include "broker/lane_recover.h"
 
 #include "broker/lane_verify.h"
+#include "broker/reason.h"
 #include "broker/util/container.h"
 
 #include <assert.h>
@@ -42,8 +43,9 @@ static void refuse(struct lane_recover *recover, const struct memferry_memory *m
                    const struct error *err)
 {
     if (recover->round == 0 && recover->refused_now < RECOVER_SAMPLES) {
-        snprintf(recover->refusals[recover->refused_now], sizeof *recover->refusals,
-                 "%.64s: %.240s", memory->id.data, err->text);
+        char id[LANE_PLACE_SHOWN];
+        snprintf(recover->refusals[recover->refused_now], sizeof *recover->refusals, "%s: %.240s",
+                 reason_show(id, sizeof id, memory->id.data), err->text);
     }
     recover->refused_now++;
     add_progress(recover, &(struct recover_progress){.fetched = 1, .refused = recover->round == 0});
@@ -93,17 +95,18 @@ static int fetched(void *arg, const struct memferry_memory *memory)
     if (recover->page_count == RECOVER_PAGE || recover->page_bytes >= RECOVER_PAGE_BYTES) {
         return STOP;
     }
-    if (strcmp(memory->id.data, recover->after) <= 0) {
+    if (strcmp(memory->id.data, lane_place_id(&recover->after)) <= 0) {
+        char id[LANE_PLACE_SHOWN], after[LANE_PLACE_SHOWN];
         return error_set(&recover->err, -EPROTO,
-                         "The backend gave %.64s behind %.64s, which is out of order.",
-                         memory->id.data, recover->after);
+                         "The backend gave %s behind %s, which is out of order.",
+                         reason_show(id, sizeof id, memory->id.data),
+                         reason_show(after, sizeof after, lane_place_id(&recover->after)));
     }
     int status = take(recover, memory);
     if (status != 0) {
         return error_set_errno(&recover->err, status, "A memory could not be imported");
     }
-    snprintf(recover->after, sizeof recover->after, "%s", memory->id.data);
-    return 0;
+    return lane_place_set(&recover->after, memory->id.data, &recover->err);
 }
 
 /* *ret_end: the backend has no more. */
@@ -113,8 +116,8 @@ static int fetch(struct lane_recover *recover, struct lane *lane, bool *ret_end,
         return error_set(err, -ECANCELED, "Backend %s is being stopped.", lane->name);
     }
     recover->err.text[0] = '\0';
-    int n = lane->table->fetch(instance_self(lane->instance), recover->after, RECOVER_PAGE, fetched,
-                               recover);
+    int n = lane_place_fetch(&recover->after, lane->table, instance_self(lane->instance),
+                             RECOVER_PAGE, fetched, recover);
     lane_leave_call(lane);
     if (n < 0) {
         return recover->err.text[0] != '\0'
@@ -168,7 +171,8 @@ static int write_place(struct lane_recover *recover, struct lane *lane, bool rec
     }
     work->recovers = recovers;
     work->cursor = recover->last_seq > lane->cursor ? recover->last_seq : lane->cursor;
-    snprintf(work->after, sizeof work->after, "%s", recover->after);
+    /* One too long is cut: it comes once more then, if the broker is stopped here. */
+    snprintf(work->after, sizeof work->after, "%s", lane_place_id(&recover->after));
     uint64_t cursor = work->cursor;
     int status = lane_write(lane, work, err);
     if (status == 0 && !recovers) {
@@ -255,7 +259,7 @@ static int differs(const struct lane_recover *recover, const struct lane *lane, 
 static int begin_again(struct lane_recover *recover)
 {
     recover->round++;
-    recover->after[0] = '\0';
+    lane_place_deinit(&recover->after);
     recover->refused_now = 0;
     show_phase(recover, false, 0);
     return LANE_JOB_MORE;
@@ -304,13 +308,14 @@ void lane_recover_init(struct lane_recover *recover, const char *after_id, struc
     recover->job = (struct lane_job){.step = step, .done = done};
     recover->journal = journal;
     recover->importer = importer;
-    snprintf(recover->after, sizeof recover->after, "%s", after_id);
+    lane_place_set(&recover->after, after_id, NULL); /* without memory it begins at the start */
     pthread_mutex_init(&recover->mutex, NULL);
 }
 
 void lane_recover_deinit(struct lane_recover *recover)
 {
     compare_deinit(&recover->compare);
+    lane_place_deinit(&recover->after);
     emission_free(recover->page);
     pthread_mutex_destroy(&recover->mutex);
 }

@@ -46,9 +46,9 @@ struct lane_recover {
     /* its own */
     bool begun;
     unsigned round;
-    uint64_t refused_now; /* in this round */
-    char after[MEMORY_ID_MAX + 1];
-    uint64_t last_seq; /* of the newest import */
+    uint64_t refused_now;    /* in this round */
+    struct lane_place after; /* the last id that came */
+    uint64_t last_seq;       /* of the newest import */
     struct emission *page;
     size_t page_count, page_bytes;
     int64_t page_stamp;

@@ -49,3 +49,21 @@ void reason_clean(struct memferry_reason *reason, const char *fallback)
         snprintf(reason->text, sizeof reason->text, "%s", fallback);
     }
 }
+
+const char *reason_show(char *ret, size_t max, const char *text)
+{
+    size_t left = strlen(text), size = 0;
+
+    while (left > 0) {
+        size_t step = utf8_character(text, left), taken = step == 0 ? 1 : step;
+        if (size + taken >= max) {
+            break;
+        }
+        memcpy(ret + size, step == 0 ? "?" : text, taken);
+        size += taken;
+        text += taken;
+        left -= taken;
+    }
+    ret[size] = '\0';
+    return ret;
+}

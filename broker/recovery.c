@@ -5,6 +5,7 @@
 #include "broker/memory_pack.h"
 #include "broker/util/clock.h"
 #include "broker/util/container.h"
+#include "client/wire/utf8.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -22,12 +23,40 @@ const char *recovery_state_name(enum recovery_state state)
 
 /* ---- a memory of the backend as an import, checked as a caller's is. In the lane's thread ---- */
 
+/* Every text of it is what a call's would have to be. The plugin's word for it is not enough: one
+ * that is not would spoil every reply it stands in. */
+static bool texts_are_good(const msgpack_object *object)
+{
+    bool good = true;
+
+    switch (object->type) {
+    case MSGPACK_OBJECT_STR:
+        return utf8_valid_no_nul(object->via.str.ptr, object->via.str.size);
+    case MSGPACK_OBJECT_ARRAY:
+        for (uint32_t i = 0; good && i < object->via.array.size; i++) {
+            good = texts_are_good(&object->via.array.ptr[i]);
+        }
+        return good;
+    case MSGPACK_OBJECT_MAP:
+        for (uint32_t i = 0; good && i < object->via.map.size; i++) {
+            good = texts_are_good(&object->via.map.ptr[i].key) &&
+                   texts_are_good(&object->via.map.ptr[i].val);
+        }
+        return good;
+    default:
+        return true;
+    }
+}
+
 static int read_import(struct recovery *recovery, const msgpack_object *memory,
                        msgpack_sbuffer *fields, struct error *err)
 {
     struct import_params params;
     struct rpc_failure failure;
 
+    if (!texts_are_good(memory)) {
+        return error_set(err, -EINVAL, "it holds text that is not valid UTF-8, or a NUL");
+    }
     if (import_params_read(&params, memory, recovery->dims, clock_wall_us(), &failure) != RPC_OK) {
         return error_set(err, -EINVAL, "%s", failure.text);
     }
