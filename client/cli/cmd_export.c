@@ -204,6 +204,13 @@ static int open_part(struct export *export, bool resume)
     return resume ? find_place(export) : EXIT_OK;
 }
 
+static bool is_directory(const char *path)
+{
+    struct stat status;
+
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
 /* On disk, under its own name. */
 static int finish_file(struct export *export)
 {
@@ -254,6 +261,9 @@ int command_export(struct cli *cli, const struct args *args)
     }
     if (resume && export.path == NULL) {
         return cli_usage(cli, "--resume goes with a file");
+    }
+    if (export.path != NULL && is_directory(export.path)) {
+        return cli_fail(cli, EXIT_DATA, "%s is a directory: name a file", export.path);
     }
     int exit_code = cli_connect(cli);
     if (exit_code == EXIT_OK) {

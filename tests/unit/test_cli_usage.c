@@ -34,6 +34,7 @@ static void test_a_wrong_command_line_reaches_no_broker(void **state)
                  {"version 2", "takes no words", EXIT_USAGE},
                  {"help statos", "(see memferry help)", EXIT_USAGE},
                  {"backup -", "memferry export writes to stdout", EXIT_USAGE},
+                 {"export /tmp", "/tmp is a directory", EXIT_DATA},
                  {"guard test", "wants one FILE", EXIT_USAGE},
                  {"status --timeout soon", "is no duration", EXIT_USAGE},
                  {"get a --socket /none/here.sock", "no broker listens at", EXIT_NO_BROKER},

@@ -6,11 +6,11 @@
 #include <cmocka.h>
 
 #include "plugins/common/http.h"
+#include "tests/lib/canceller.h"
 #include "tests/lib/fake_host.h"
 #include "tests/lib/fault_server.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -304,26 +304,17 @@ static void test_a_made_request_is_told_of_its_end_however_it_ends(void **state)
     }
 }
 
-static void *cancel_when_two_are_sent(void *arg)
-{
-    struct fixture *f = arg;
-
-    fault_server_wait_requests(f->server, 2);
-    fake_host_cancel(&f->host);
-    return NULL;
-}
-
 static void test_cancelling_ends_made_requests_once_and_makes_no_more(void **state)
 {
     struct fixture *f = *state;
     struct turn turns[TURNS] = {{.answer = 0}};
     unsigned running_max, made = 0;
-    pthread_t thread;
+    struct canceller canceller = {.server = f->server, .host = &f->host, .requests = 2};
 
     fault_server_push(f->server, (struct fault_answer){.kind = FAULT_HANG});
-    assert_int_equal(pthread_create(&thread, NULL, cancel_when_two_are_sent, f), 0);
+    canceller_start(&canceller);
     take_turns(f, turns, &running_max);
-    pthread_join(thread, NULL);
+    canceller_join(&canceller);
     for (size_t i = 0; i < TURNS; i++) {
         made += turns[i].prepared;
         assert_int_equal(turns[i].finished, turns[i].prepared);
@@ -427,15 +418,6 @@ static void test_https_to_a_server_without_it_is_a_tls_failure(void **state)
     http_reply_deinit(&reply);
 }
 
-static void *cancel_when_sent(void *arg)
-{
-    struct fixture *f = arg;
-
-    fault_server_wait_requests(f->server, 2);
-    fake_host_cancel(&f->host);
-    return NULL;
-}
-
 static void test_cancelling_ends_what_runs_and_what_waits(void **state)
 {
     struct fixture *f = *state;
@@ -443,13 +425,13 @@ static void test_cancelling_ends_what_runs_and_what_waits(void **state)
     struct http_request requests[3] = {{.method = "GET", .url = f->settings.url},
                                        {.method = "GET", .url = f->settings.url},
                                        {.method = "GET", .url = f->settings.url}};
-    pthread_t thread;
+    struct canceller canceller = {.server = f->server, .host = &f->host, .requests = 2};
 
     fault_server_push(f->server, (struct fault_answer){.kind = FAULT_HANG});
     assert_int_equal(http_client_new(&f->client, &f->settings, &why), 0);
-    assert_int_equal(pthread_create(&thread, NULL, cancel_when_sent, f), 0);
+    canceller_start(&canceller);
     http_exchange(f->client, requests, 3);
-    pthread_join(thread, NULL);
+    canceller_join(&canceller);
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(requests[i].reply.failure, HTTP_CANCELLED);
         http_reply_deinit(&requests[i].reply);

@@ -7,13 +7,13 @@
 #include <cmocka.h>
 
 #include "plugins/common/webhook.h"
+#include "tests/lib/canceller.h"
 #include "tests/lib/fake_host.h"
 #include "tests/lib/fault_server.h"
 #include "tests/lib/sample_memory.h"
 
 #include <errno.h>
 #include <jansson.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -506,25 +506,16 @@ static void test_a_memory_too_large_for_a_request_is_refused_unsent(void **state
     free(content);
 }
 
-static void *cancel_when_sent(void *arg)
-{
-    struct fixture *f = arg;
-
-    fault_server_wait_requests(f->server, 1);
-    fake_host_cancel(&f->host);
-    return NULL;
-}
-
 static void test_cancelling_leaves_the_rest_for_later(void **state)
 {
     struct fixture *f = *state;
-    pthread_t thread;
+    struct canceller canceller = {.server = f->server, .host = &f->host, .requests = 1};
 
     fault_server_push(f->server, (struct fault_answer){.kind = FAULT_HANG});
     open_instance(f);
-    assert_int_equal(pthread_create(&thread, NULL, cancel_when_sent, f), 0);
+    canceller_start(&canceller);
     deliver(f, BATCH);
-    pthread_join(thread, NULL);
+    canceller_join(&canceller);
     for (size_t i = 0; i < BATCH; i++) {
         assert_int_equal(f->outcomes[i].verdict, MEMFERRY_RETRY);
     }

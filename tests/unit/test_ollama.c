@@ -7,12 +7,12 @@
 #include <cmocka.h>
 
 #include "plugins/ollama-embed/ollama.h"
+#include "tests/lib/canceller.h"
 #include "tests/lib/fake_host.h"
 #include "tests/lib/fault_server.h"
 
 #include <jansson.h>
 #include <math.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -805,26 +805,17 @@ static void test_a_suspect_is_known_to_the_next_instance_until_it_has_its_vector
     assert_int_equal(rmdir(dir), 0);
 }
 
-static void *cancel_at_the_first_request(void *arg)
-{
-    struct fixture *f = arg;
-
-    fault_server_wait_requests(f->server, 1);
-    fake_host_cancel(&f->host);
-    return NULL;
-}
-
 static void test_cancelling_ends_a_call_that_hangs(void **state)
 {
     struct fixture *f = *state;
-    pthread_t thread;
+    struct canceller canceller = {.server = f->server, .host = &f->host, .requests = 1};
 
     fault_server_push(f->server, (struct fault_answer){.kind = FAULT_HANG});
     open_instance(f);
-    assert_int_equal(pthread_create(&thread, NULL, cancel_at_the_first_request, f), 0);
+    canceller_start(&canceller);
     assert_backend(embed(f, 2), "ending");
     assert_backend(f->outcomes[1], "ending");
-    pthread_join(thread, NULL);
+    canceller_join(&canceller);
 }
 
 /* ---- probe ---- */
