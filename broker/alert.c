@@ -173,11 +173,6 @@ static bool read_count(struct unpack *in, uint64_t *ret)
     return unpack_uint(in, ret) && *ret <= INT64_MAX;
 }
 
-static bool is_name(const char *name, size_t size, const char *wanted)
-{
-    return size == strlen(wanted) && memcmp(name, wanted, size) == 0;
-}
-
 static struct event_text *text_field(struct alert *alert, const char *name, size_t size)
 {
     const struct {
@@ -188,7 +183,7 @@ static struct event_text *text_field(struct alert *alert, const char *name, size
                  {"summary", &alert->summary},     {"undo", &alert->undo}};
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        if (is_name(name, size, texts[i].name)) {
+        if (unpack_name_is(name, size, texts[i].name)) {
             return texts[i].text;
         }
     }
@@ -202,31 +197,31 @@ static bool read_field(struct unpack *in, const char *name, size_t size, struct 
     if (text != NULL) {
         return read_text(in, text);
     }
-    if (is_name(name, size, "severity")) {
+    if (unpack_name_is(name, size, "severity")) {
         return read_severity(in, &alert->severity);
     }
-    if (is_name(name, size, "at_ms")) {
+    if (unpack_name_is(name, size, "at_ms")) {
         return unpack_int(in, &alert->at_ms);
     }
-    if (is_name(name, size, "peer_pid")) {
+    if (unpack_name_is(name, size, "peer_pid")) {
         return unpack_int(in, &alert->peer_pid);
     }
-    if (is_name(name, size, "count")) {
+    if (unpack_name_is(name, size, "count")) {
         return read_count(in, &alert->count);
     }
-    if (is_name(name, size, "from_seq")) {
+    if (unpack_name_is(name, size, "from_seq")) {
         return read_count(in, &alert->from_seq);
     }
-    if (is_name(name, size, "to_seq")) {
+    if (unpack_name_is(name, size, "to_seq")) {
         return read_count(in, &alert->to_seq);
     }
-    if (is_name(name, size, "until_ms")) {
+    if (unpack_name_is(name, size, "until_ms")) {
         return unpack_int(in, &alert->until_ms);
     }
-    if (is_name(name, size, "adds")) {
+    if (unpack_name_is(name, size, "adds")) {
         return unpack_bool(in, &alert->adds);
     }
-    return is_name(name, size, "sample_ids") && read_samples(in, alert);
+    return unpack_name_is(name, size, "sample_ids") && read_samples(in, alert);
 }
 
 int alert_decode(const struct event *event, struct alert *ret_alert)

@@ -244,6 +244,26 @@ const char *event_op_name(enum event_op op)
     return "unknown";
 }
 
+bool event_op_of(struct event_text name, enum event_op *ret)
+{
+    for (*ret = EVENT_PUT; *ret <= EVENT_PRUNE; *ret += 1) {
+        if (event_text_is(name, event_op_name(*ret))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool event_text_same(struct event_text a, struct event_text b)
+{
+    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
+bool event_text_is(struct event_text text, const char *wanted)
+{
+    return event_text_same(text, (struct event_text){wanted, strlen(wanted)});
+}
+
 static bool has_content(const uint8_t *fields, size_t size)
 {
     struct unpack in = unpack_over(fields, size);

@@ -63,6 +63,12 @@ int event_decode(const uint8_t *payload, size_t size, struct event *ret_event);
 
 /* put, delete, restore … */
 const char *event_op_name(enum event_op op);
+/* False: it is the name of none. */
+bool event_op_of(struct event_text name, enum event_op *ret);
+
+/* The same bytes; an absent text is as an empty one. */
+bool event_text_same(struct event_text a, struct event_text b);
+bool event_text_is(struct event_text text, const char *wanted);
 
 /* True when the answer depends on the state: it is given after the apply, not after the fsync. */
 bool event_needs_apply(const struct event *event);

@@ -66,11 +66,6 @@ int event_embed_pack(const struct event_embed *embed, msgpack_sbuffer *out)
 
 /* ---- read ---- */
 
-static bool is_name(const char *name, size_t size, const char *wanted)
-{
-    return size == strlen(wanted) && memcmp(name, wanted, size) == 0;
-}
-
 static bool read_hash(struct unpack *in, struct event_embed *embed)
 {
     size_t size;
@@ -86,16 +81,16 @@ static bool read_field(struct unpack *in, struct event_embed *embed)
     if (!unpack_text(in, &name, &size)) {
         return false;
     }
-    if (is_name(name, size, "content_hash")) {
+    if (unpack_name_is(name, size, "content_hash")) {
         return read_hash(in, embed);
     }
-    if (is_name(name, size, "model")) {
+    if (unpack_name_is(name, size, "model")) {
         return unpack_text(in, &embed->model.data, &embed->model.size);
     }
-    if (is_name(name, size, "truncated")) {
+    if (unpack_name_is(name, size, "truncated")) {
         return unpack_bool(in, &embed->truncated);
     }
-    return is_name(name, size, "embedding") &&
+    return unpack_name_is(name, size, "embedding") &&
            unpack_bin(in, &embed->vector.data, &embed->vector.size);
 }
 

@@ -55,11 +55,6 @@ int event_import_pack(const struct event_import *import, msgpack_sbuffer *out)
 
 /* ---- read ---- */
 
-static bool is_name(const char *name, size_t size, const char *wanted)
-{
-    return size == strlen(wanted) && memcmp(name, wanted, size) == 0;
-}
-
 static bool read_body(struct unpack *in, struct unpack_slice *ret)
 {
     struct unpack inside = *in;
@@ -84,7 +79,7 @@ static int64_t *int_field(struct event_import *import, const char *name, size_t 
                    {"stamp", &import->stamp_us}};
 
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        if (is_name(name, size, numbers[i].name)) {
+        if (unpack_name_is(name, size, numbers[i].name)) {
             return numbers[i].number;
         }
     }
@@ -101,7 +96,7 @@ static struct event_text *text_field(struct event_import *import, const char *na
                  {"embedding_model", &import->embedding_model}};
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        if (is_name(name, size, texts[i].name)) {
+        if (unpack_name_is(name, size, texts[i].name)) {
             return texts[i].text;
         }
     }
@@ -124,10 +119,10 @@ static bool read_field(struct unpack *in, struct event_import *import)
     if (text != NULL) {
         return unpack_text(in, &text->data, &text->size);
     }
-    if (is_name(name, size, "embedding_truncated")) {
+    if (unpack_name_is(name, size, "embedding_truncated")) {
         return unpack_bool(in, &import->embedding_truncated);
     }
-    return is_name(name, size, "body") && read_body(in, &import->body);
+    return unpack_name_is(name, size, "body") && read_body(in, &import->body);
 }
 
 int event_import_read(const uint8_t *fields, size_t size, struct event_import *ret)

@@ -50,11 +50,6 @@ static bool read_container(struct unpack *in, struct unpack_slice *ret)
     return true;
 }
 
-static bool is_name(const char *name, size_t size, const char *expected)
-{
-    return size == strlen(expected) && memcmp(name, expected, size) == 0;
-}
-
 static bool read_embedding(struct unpack *in, struct memory_change *change)
 {
     if (unpack_nil(in)) {
@@ -72,19 +67,19 @@ static bool read_field(struct unpack *in, struct memory_change *change)
     if (!unpack_text(in, &name, &size)) {
         return false;
     }
-    if (is_name(name, size, "content")) {
+    if (unpack_name_is(name, size, "content")) {
         return read_text(in, &change->content);
     }
-    if (is_name(name, size, "kind")) {
+    if (unpack_name_is(name, size, "kind")) {
         return read_text(in, &change->kind);
     }
-    if (is_name(name, size, "tags")) {
+    if (unpack_name_is(name, size, "tags")) {
         return read_container(in, &change->tags);
     }
-    if (is_name(name, size, "props")) {
+    if (unpack_name_is(name, size, "props")) {
         return read_container(in, &change->props);
     }
-    return is_name(name, size, "embedding") && read_embedding(in, change);
+    return unpack_name_is(name, size, "embedding") && read_embedding(in, change);
 }
 
 int memory_change_decode(const uint8_t *fields, size_t size, struct memory_change *ret_change)

@@ -134,17 +134,13 @@ static bool same_bytes(const void *a, size_t a_size, const void *b, size_t b_siz
     return a_size == b_size && (a_size == 0 || memcmp(a, b, a_size) == 0);
 }
 
-static bool same_text(const struct event_text *a, const struct event_text *b)
-{
-    return same_bytes(a->data, a->size, b->data, b->size);
-}
-
 bool memory_state_same(const struct memory_state *a, const struct memory_state *b)
 {
-    return same_text(&a->content, &b->content) && same_text(&a->kind, &b->kind) &&
+    return event_text_same(a->content, b->content) && event_text_same(a->kind, b->kind) &&
            same_bytes(a->tags.data, a->tags.size, b->tags.data, b->tags.size) &&
            same_bytes(a->props.data, a->props.size, b->props.data, b->props.size) &&
-           a->vector_seq == b->vector_seq && same_text(&a->embedding_model, &b->embedding_model) &&
+           a->vector_seq == b->vector_seq &&
+           event_text_same(a->embedding_model, b->embedding_model) &&
            a->created_ms == b->created_ms && a->deleted_ms == b->deleted_ms;
 }
 

@@ -5,8 +5,6 @@
 #include "broker/params.h"
 #include "broker/subscribers.h"
 
-#include <string.h>
-
 #define KINDS_ALL UINT32_MAX
 
 struct subscribe_params {
@@ -16,18 +14,15 @@ struct subscribe_params {
 
 static bool add_kind(struct subscribe_params *params, const msgpack_object *name)
 {
-    if (name->type != MSGPACK_OBJECT_STR) {
+    enum event_op op;
+
+    if (name->type != MSGPACK_OBJECT_STR ||
+        !event_op_of((struct event_text){name->via.str.ptr, name->via.str.size}, &op) ||
+        op == EVENT_PRUNE) { /* which leaves no event to tell of */
         return false;
     }
-    for (enum event_op op = EVENT_PUT; op <= EVENT_PURGE; op++) {
-        const char *text = event_op_name(op);
-        if (name->via.str.size == strlen(text) &&
-            memcmp(name->via.str.ptr, text, name->via.str.size) == 0) {
-            params->kinds |= READER_EVENT_KIND(op);
-            return true;
-        }
-    }
-    return false;
+    params->kinds |= READER_EVENT_KIND(op);
+    return true;
 }
 
 static enum rpc_code read_kinds(struct subscribe_params *params, const struct param *param)

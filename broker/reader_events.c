@@ -16,20 +16,6 @@
 
 enum column { SEQ = 0, OP, ID, EVENT_ID, SESSION_ID, AT_MS, PEER_PID, REASON };
 
-/* False: none of this memferry's. */
-static bool op_of(sqlite3_stmt *row, enum event_op *ret)
-{
-    struct event_text name = reader_column_text(row, OP);
-
-    for (*ret = EVENT_PUT; *ret <= EVENT_PURGE; *ret += 1) {
-        const char *text = event_op_name(*ret);
-        if (name.size == strlen(text) && memcmp(name.data, text, name.size) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static int pack_text(msgpack_packer *out, const char *name, sqlite3_stmt *row, enum column column)
 {
     struct event_text text = reader_column_text(row, (int)column);
@@ -88,7 +74,7 @@ static int add_row(struct reader *reader, sqlite3_stmt *row, uint32_t kinds, msg
     msgpack_packer packer;
     enum event_op op;
 
-    if (!op_of(row, &op) || (kinds & READER_EVENT_KIND(op)) == 0) {
+    if (!event_op_of(reader_column_text(row, OP), &op) || (kinds & READER_EVENT_KIND(op)) == 0) {
         return 0;
     }
     if (op == EVENT_ALERT) {

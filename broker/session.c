@@ -95,11 +95,6 @@ int session_end_event(const struct session_end *end, struct event_text session_i
 
 /* ---- decode ---- */
 
-static bool text_is(const struct event_text *text, const char *wanted)
-{
-    return text->size == strlen(wanted) && memcmp(text->data, wanted, text->size) == 0;
-}
-
 static bool read_text(struct unpack *in, size_t max, struct event_text *ret)
 {
     return unpack_text(in, &ret->data, &ret->size) && ret->size >= 1 && ret->size <= max;
@@ -108,13 +103,13 @@ static bool read_text(struct unpack *in, size_t max, struct event_text *ret)
 static bool read_owner(struct unpack *in, const struct event_text *name,
                        struct session_owner *owner)
 {
-    if (text_is(name, "pid")) {
+    if (event_text_is(*name, "pid")) {
         return unpack_int(in, &owner->pid) && owner->pid > 0;
     }
-    if (text_is(name, "pid_start")) {
+    if (event_text_is(*name, "pid_start")) {
         return unpack_uint(in, &owner->start) && owner->start <= INT64_MAX;
     }
-    if (text_is(name, "boot_id")) {
+    if (event_text_is(*name, "boot_id")) {
         return read_text(in, SESSION_BOOT_MAX, &owner->boot_id);
     }
     return false;
@@ -148,13 +143,13 @@ static bool read_begin(struct unpack *in, const struct event_text *name, void *t
 {
     struct session_begin *begin = target;
 
-    if (text_is(name, "agent")) {
+    if (event_text_is(*name, "agent")) {
         return read_text(in, SESSION_AGENT_MAX, &begin->agent);
     }
-    if (text_is(name, "cwd")) {
+    if (event_text_is(*name, "cwd")) {
         return read_text(in, SESSION_CWD_MAX, &begin->cwd);
     }
-    if (text_is(name, "touches")) {
+    if (event_text_is(*name, "touches")) {
         return unpack_bool(in, &begin->touches);
     }
     return read_owner(in, name, &begin->owner);
@@ -168,7 +163,7 @@ static bool read_reason(struct unpack *in, enum session_end_reason *ret)
         return false;
     }
     for (unsigned i = SESSION_ENDED_COMMAND; i <= SESSION_ENDED_OWNER_EXIT; i++) {
-        if (text_is(&text, session_end_reason_name((enum session_end_reason)i))) {
+        if (event_text_is(text, session_end_reason_name((enum session_end_reason)i))) {
             *ret = (enum session_end_reason)i;
             return true;
         }
@@ -180,10 +175,10 @@ static bool read_end(struct unpack *in, const struct event_text *name, void *tar
 {
     struct session_end *end = target;
 
-    if (text_is(name, "end_reason")) {
+    if (event_text_is(*name, "end_reason")) {
         return read_reason(in, &end->reason);
     }
-    if (text_is(name, "seen_ms")) {
+    if (event_text_is(*name, "seen_ms")) {
         return unpack_int(in, &end->seen_ms);
     }
     return read_owner(in, name, &end->owner);

@@ -85,26 +85,17 @@ struct event_reader {
     void (*each)(void *, const struct store_recent_event *);
 };
 
-static enum event_op op_of(const struct event_text *name)
-{
-    for (enum event_op op = EVENT_PUT; op <= EVENT_PURGE; op++) {
-        const char *text = event_op_name(op);
-        if (name->size == strlen(text) && memcmp(name->data, text, name->size) == 0) {
-            return op;
-        }
-    }
-    return EVENT_ALERT; /* none that is asked for */
-}
-
 static void read_event(void *each, void *arg, sqlite3_stmt *row)
 {
     const struct event_reader *reader = each;
-    struct event_text op = column_text(row, 1);
+    enum event_op op = EVENT_PUT;
     int64_t effect = sqlite3_column_int64(row, 6);
     bool has_before = sqlite3_column_type(row, 7) != SQLITE_NULL;
+
+    event_op_of(column_text(row, 1), &op); /* the statement gives those of ours alone */
     const struct store_recent_event event = {
         .seq = sql_column_uint(row, 0),
-        .op = op_of(&op),
+        .op = op,
         .memory_id = column_text(row, 2),
         .session_id = column_text(row, 3),
         .at_ms = sqlite3_column_int64(row, 4),

@@ -13,11 +13,6 @@ static const struct event_text model_caller = {.data = EMBEDDING_MODEL_CALLER,
                                                .size = sizeof EMBEDDING_MODEL_CALLER - 1};
 static const struct event_text none = {0};
 
-static bool same_text(struct event_text a, struct event_text b)
-{
-    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
-}
-
 /* ---- add ---- */
 
 static int insert(struct store *store, const struct store_event *apply, struct event_text model,
@@ -59,7 +54,7 @@ int store_add_vector(struct store *store, struct store_event *apply, struct even
     if (!embedding_is_finite(vector)) {
         return store_refuse_event(apply, err, "its embedding is not of finite numbers");
     }
-    int r = same_text(model, model_caller) ? 0 : drop_older(store, apply, err);
+    int r = event_text_same(model, model_caller) ? 0 : drop_older(store, apply, err);
     if (r == 0) {
         r = insert(store, apply, model, vector, truncated, err);
     }
@@ -111,7 +106,7 @@ int store_is_same_vector(struct store *store, const struct store_event *apply,
     bool row;
 
     *ret_same = false;
-    if (apply->vector_seq == 0 || !same_text(apply->vector_model, model)) {
+    if (apply->vector_seq == 0 || !event_text_same(apply->vector_model, model)) {
         return 0;
     }
     sql_bind_uint(find, 1, apply->vector_seq);

@@ -33,11 +33,6 @@ static struct event_text column_text(sqlite3_stmt *row, int column)
     return (struct event_text){.data = data, .size = (size_t)sqlite3_column_bytes(row, column)};
 }
 
-static bool same_text(struct event_text a, struct event_text b)
-{
-    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
-}
-
 typedef int verify_row_fn(struct verify *verify, sqlite3_stmt *row);
 
 static int for_each_row(struct verify *verify, const char *text, verify_row_fn *check)
@@ -66,9 +61,7 @@ static int check_integrity(struct verify *verify, sqlite3_stmt *row)
 {
     struct event_text found = column_text(row, 0);
 
-    return same_text(found, (struct event_text){.data = "ok", .size = 2})
-               ? 0
-               : damaged(verify, "SQLite says", &found);
+    return event_text_is(found, "ok") ? 0 : damaged(verify, "SQLite says", &found);
 }
 
 /* A state names the vector that it was given, which is of its content. */
@@ -101,7 +94,7 @@ static bool is_without_state(sqlite3_stmt *row)
 {
     struct event_text op = column_text(row, 3);
 
-    return same_text(op, (struct event_text){.data = "embed", .size = 5}) &&
+    return event_text_is(op, event_op_name(EVENT_EMBED)) &&
            sqlite3_column_type(row, 2) == SQLITE_NULL;
 }
 
@@ -158,7 +151,7 @@ static int check_memory(struct verify *verify, sqlite3_stmt *row)
     uint8_t hash[HASH_SIZE];
     struct memory_state state;
 
-    if (sqlite3_column_type(row, 5) == SQLITE_NULL || !same_text(id, column_text(row, 4))) {
+    if (sqlite3_column_type(row, 5) == SQLITE_NULL || !event_text_same(id, column_text(row, 4))) {
         return damaged(verify, "the version has no event of memory", &id);
     }
     if (memory_state_decode(sqlite3_column_blob(row, 5), (size_t)sqlite3_column_bytes(row, 5),
@@ -193,7 +186,7 @@ static int check_alert(struct verify *verify, sqlite3_stmt *row)
     if (sqlite3_column_type(row, 3) == SQLITE_NULL || alert_decode(&event, &alert) < 0) {
         return damaged(verify, "there is no readable event of alert", &id);
     }
-    if (!same_text(alert.rule, column_text(row, 1)) ||
+    if (!event_text_same(alert.rule, column_text(row, 1)) ||
         (alert.adds ? alert.count > sql_column_uint(row, 2)
                     : alert.count != sql_column_uint(row, 2))) {
         return damaged(verify, "its event disagrees with alert", &id);

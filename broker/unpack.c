@@ -223,6 +223,11 @@ bool unpack_text(struct unpack *in, const char **ret_data, size_t *ret_size)
     return true;
 }
 
+bool unpack_name_is(const char *name, size_t size, const char *wanted)
+{
+    return size == strlen(wanted) && memcmp(name, wanted, size) == 0;
+}
+
 bool unpack_bin(struct unpack *in, const uint8_t **ret_data, size_t *ret_size)
 {
     struct unpack_value value;

@@ -60,6 +60,8 @@ bool unpack_skip(struct unpack *in);
 bool unpack_map(struct unpack *in, uint32_t *ret_count);
 bool unpack_array(struct unpack *in, uint32_t *ret_count);
 bool unpack_text(struct unpack *in, const char **ret_data, size_t *ret_size);
+/* Of a key that was read: whether it is this one. */
+bool unpack_name_is(const char *name, size_t size, const char *wanted);
 bool unpack_bin(struct unpack *in, const uint8_t **ret_data, size_t *ret_size);
 bool unpack_uint(struct unpack *in, uint64_t *ret);
 bool unpack_int(struct unpack *in, int64_t *ret);

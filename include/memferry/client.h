@@ -75,8 +75,8 @@ struct memferry_settings {
     int timeout_ms;     /* deadline of each blocking call; 0: 30000; below 0: none */
     unsigned window;    /* requests in flight by submit; 0: 256; at most 1024 */
     const char *client; /* name for the broker's log; NULL: the program's */
-    const char
-        *session_file;       /* NULL: $MEMFERRY_SESSION_FILE, else ~/.claude-session-id; "": none */
+    /* NULL: $MEMFERRY_SESSION_FILE, else ~/.claude-session-id; "": none, and no session */
+    const char *session_file;
     int64_t session_idle_ms; /* 0: $MEMFERRY_SESSION_IDLE ("90s", "30m", "2h"), else 30 minutes */
 };
 

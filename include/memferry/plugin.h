@@ -7,7 +7,9 @@
  *         .abi = MEMFERRY_PLUGIN_ABI, .size = sizeof(struct memferry_plugin), .name = "…", … };
  *
  * Which functions it sets says what it can do: `deliver` makes it a sink, `embed` an embedder,
- * `notify` an alert backend, `fetch` a source to recover from.
+ * `notify` an alert backend. A backend is one of the three, so a plugin sets one of them; a sink
+ * may set `fetch` too, and can then be verified and recovered from. `open`, `close` and `probe`
+ * must be there.
  *
  * Threads: each configured backend is an instance (`self`) of its own. All calls with one `self`
  * come from one thread, one at a time. Two instances may run at the same time in two threads, so a
@@ -131,9 +133,9 @@ struct memferry_outcome {
 
 /* A text to be embedded. */
 struct memferry_text {
-    struct memferry_string text;
-    bool query;     /* a search query rather than a document */
-    bool truncated; /* set by the plugin: it had to cut the text */
+    struct memferry_string text; /* a memory's content, at most 1 MiB, or a query; may be empty */
+    bool query;                  /* a search query rather than a document */
+    bool truncated;              /* set by the plugin: it had to cut the text; false before */
     uint64_t reserved[4];
 };
 
@@ -143,24 +145,29 @@ enum memferry_severity {
     MEMFERRY_SEVERITY_CRITICAL
 };
 
+/* What somebody should look at, as it stands now. While it goes on it comes again under the same
+ * id, with a larger count: an update of the one that is there. Its texts may hold what a caller or a
+ * command line has put there, line ends included. */
 struct memferry_alert {
-    struct memferry_string id;
-    struct memferry_string rule; /* such as rapid-delete */
+    struct memferry_string id;   /* 1 to 256 bytes */
+    struct memferry_string rule; /* such as rapid-delete; at most 64 bytes */
     enum memferry_severity severity;
-    int64_t at_ms;
-    struct memferry_string session_id;
-    int64_t peer_pid; /* 0: unknown */
-    struct memferry_string peer_command;
-    uint64_t count;
-    const struct memferry_string *sample_ids;
+    int64_t at_ms;                            /* of the last thing counted; since the epoch, UTC */
+    struct memferry_string session_id;        /* whose doing; absent: of no one session */
+    int64_t peer_pid;                         /* 0: unknown */
+    struct memferry_string peer_command;      /* its command line, at most 1 KiB; may be absent */
+    uint64_t count;                           /* of what it is about, in all so far */
+    const struct memferry_string *sample_ids; /* memories, the first ones; at most 20 */
     size_t sample_count;
-    struct memferry_string statement; /* secrets masked; may be empty */
-    struct memferry_string summary;   /* one sentence */
-    struct memferry_string undo;      /* the command line that would undo it; may be empty */
+    struct memferry_string statement; /* secrets masked, at most 4 KiB; may be absent */
+    struct memferry_string summary;   /* one sentence, at most 512 bytes */
+    struct memferry_string undo;      /* the command line that would undo it; may be absent */
     uint64_t reserved[8];
 };
 
-/* Takes one fetched memory, borrowed for the call. Non-zero: stop, and return that from fetch. */
+/* Takes one fetched memory, borrowed for the call: its state as deliver was given it, stamp, origin
+ * and embedding included (version and embedding_state do not count). Non-zero: stop, and return
+ * that from fetch. */
 typedef int memferry_fetch_fn(void *arg, const struct memferry_memory *);
 
 struct memferry_plugin {
@@ -200,9 +207,11 @@ struct memferry_plugin {
                     struct memferry_outcome *outcomes);
 
     /*
-     * Embedder: writes host->dims floats for texts[i] at vectors + i * host->dims, normalised to 1,
-     * fills outcomes[i], and sets texts[i].truncated if it cut the text; an outcome left alone
-     * counts as RETRY. A vector counts only with DONE.
+     * Embedder: writes host->dims floats for texts[i] (n ≥ 1) at vectors + i * host->dims, finite
+     * and normalised to length 1, fills outcomes[i], and sets texts[i].truncated if it cut the
+     * text; an outcome left alone counts as RETRY. A vector counts only with DONE. A text that is
+     * REJECTed is not embedded until its content changes. Queries come one at a time, between the
+     * documents; somebody waits for them, for 2 s.
      *
      * An embedder has an option `model`, whose value (or default) names what makes its vectors. The
      * broker keeps it with each vector, and has everything embedded anew when it changes.
@@ -210,14 +219,19 @@ struct memferry_plugin {
     void (*embed)(void *self, struct memferry_text *texts, size_t n, float *vectors,
                   struct memferry_outcome *outcomes);
 
-    /* Alert backend: tells a human. */
+    /*
+     * Alert backend: tells a human of each of `n` alerts (n ≥ 1, ids differ), and fills outcomes[i]
+     * for alerts[i], as deliver does: DONE when it was handed on, RETRY, or REJECT. The same state
+     * of an alert may come more than once; whoever is told can know it by id and count.
+     */
     void (*notify)(void *self, const struct memferry_alert *alerts, size_t n,
                    struct memferry_outcome *outcomes);
 
     /*
-     * Source: calls fn for up to `max` memories whose id is greater than after_id (as bytes; "" is
-     * the start), in that order, tombstones included. Returns how many it gave (fewer than max: the
-     * end), fn's non-zero answer, or a negative errno after logging the reason.
+     * Source: calls fn for up to `max` memories (max ≥ 1) whose id is greater than after_id (as
+     * bytes; "" is the start), in that order, tombstones included, each once. Returns how many it
+     * gave (fewer than max: the end), fn's non-zero answer, or a negative errno after logging the
+     * reason. Between two calls others may write there.
      */
     int (*fetch)(void *self, const char *after_id, size_t max, memferry_fetch_fn *fn, void *arg);
 };
