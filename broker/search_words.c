@@ -29,12 +29,28 @@ static size_t word_end(const char *query, size_t size, size_t at)
     return at;
 }
 
+static bool is_there(const struct search_words *words, const struct search_word *word)
+{
+    for (size_t i = 0; i < words->count; i++) {
+        const struct search_word *one = &words->items[i];
+        if (one->size == word->size && one->is_phrase == word->is_phrase &&
+            one->is_beginning == word->is_beginning &&
+            memcmp(one->data, word->data, word->size) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Asked for again it would find the same, and be looked up once more. */
 static void add(struct search_words *words, const char *data, size_t size, bool is_phrase,
                 bool is_beginning)
 {
-    if (size > 0 && words->count < SEARCH_WORDS_MAX) {
-        words->items[words->count++] = (struct search_word){
-            .data = data, .size = size, .is_phrase = is_phrase, .is_beginning = is_beginning};
+    struct search_word word = {
+        .data = data, .size = size, .is_phrase = is_phrase, .is_beginning = is_beginning};
+
+    if (size > 0 && words->count < SEARCH_WORDS_MAX && !is_there(words, &word)) {
+        words->items[words->count++] = word;
     }
 }
 

@@ -50,6 +50,7 @@ static void test_a_query_is_words_phrases_and_beginnings(void **state)
         {"  tea\t\n four\u3000now ", "\"tea\" \"four\" \"now\""},
         {"\"at four\" tea", "\"at four\" \"tea\""},
         {"tea\"at four\"now", "\"tea\" \"at four\" \"now\""},
+        {"tea tea \"tea\" tea* tea \"tea\"", "\"tea\" \"tea\" \"tea\" *"}, /* each once */
         {"dead*", "\"dead\" *"},
         {"dead***", "\"dead\" *"},
         {"\"at fo\"*", "\"at fo\" *"},
@@ -91,7 +92,8 @@ static void test_words_beyond_the_bounds_do_not_count(void **state)
 
     (void)state;
     for (size_t i = 0; i < SEARCH_QUERY_MAX; i++) {
-        query[i] = i % 2 == 0 ? 'a' : ' ';
+        static const char letters[] = "abcdefghijklmnopqrstuvwxyz012345";
+        query[i] = i % 3 == 2 ? ' ' : letters[i % 3 == 0 ? i / 3 % 32 : i / 96 % 32];
     }
     query[SEARCH_QUERY_MAX] = '\0';
     search_words_parse(query, SEARCH_QUERY_MAX, &words);
