@@ -6,6 +6,7 @@
  */
 #include "broker/guard_internal.h"
 
+#include "broker/guard_mask.h"
 #include "broker/util/container.h"
 
 #include <fcntl.h>
@@ -20,6 +21,7 @@
 #define SESSION_TEXT  80
 #define SUMMARY_ROOM  ALERT_SUMMARY_MAX
 #define COMMAND_BYTES 1000
+#define CMDLINE_BYTES 4096 /* more than is kept, so that no secret is cut before it is known */
 
 static const struct {
     const char *name;
@@ -94,17 +96,22 @@ static size_t read_proc(int64_t pid, const char *name, char *ret, size_t max)
     return size > 0 ? (size_t)size : 0;
 }
 
-/* The command line of a process that still runs; else nothing. */
+/* The command line of a process that still runs, masked as a statement is; else nothing. */
 static struct event_text command_of(int64_t pid, char *room)
 {
-    size_t size = pid > 0 ? read_proc(pid, "cmdline", room, COMMAND_BYTES) : 0;
+    char line[CMDLINE_BYTES];
+    size_t size = pid > 0 ? read_proc(pid, "cmdline", line, sizeof line) : 0;
 
     if (size == 0 && pid > 0) {
-        size = read_proc(pid, "comm", room, COMMAND_BYTES);
+        size = read_proc(pid, "comm", line, sizeof line);
     }
-    while (size > 0 && (room[size - 1] == '\0' || room[size - 1] == '\n')) {
+    while (size > 0 && (line[size - 1] == '\0' || line[size - 1] == '\n')) {
         size--;
     }
+    for (size_t i = 0; i < size; i++) {
+        line[i] = line[i] == '\0' ? ' ' : line[i]; /* between arguments */
+    }
+    size = guard_mask(line, size, room, COMMAND_BYTES);
     return (struct event_text){.data = size > 0 ? room : NULL, .size = size};
 }
 

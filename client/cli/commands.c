@@ -282,7 +282,7 @@ const struct command commands[] = {
      .options = alert_options,
      .run = command_alert},
     {.name = "guard",
-     .synopsis = "observe STATEMENT | - | test FILE",
+     .synopsis = "observe STATEMENT | observe - | test FILE",
      .summary = "Tell the guard of a statement, or ask what it would say",
      .text =
          "Observe keeps the statement, with its secrets masked, and says which alerts it raises.\n"

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define NAME_COLUMNS 23
+
 static void print_options(struct cli *cli, const struct option *options)
 {
     for (; options != NULL && options->name != NULL; options++) {
@@ -11,7 +13,10 @@ static void print_options(struct cli *cli, const struct option *options)
         snprintf(text, sizeof text, "--%s%s%s", options->name,
                  options->value != NULL && !optional ? " " : "",
                  options->value != NULL ? options->value : "");
-        fprintf(cli->out, "  %-22s %s\n", text, options->help);
+        /* One that is longer has a line of its own. */
+        fprintf(cli->out, "  %-*s%s%*s%s\n", NAME_COLUMNS, text,
+                strlen(text) < NAME_COLUMNS ? "" : "\n",
+                strlen(text) < NAME_COLUMNS ? 0 : NAME_COLUMNS + 2, "", options->help);
     }
 }
 
@@ -29,7 +34,7 @@ static int help_all(struct cli *cli)
         if (command->group != NULL) {
             title(cli, command->group);
         }
-        fprintf(cli->out, "  %-22s %s\n", command->name, command->summary);
+        fprintf(cli->out, "  %-*s%s\n", NAME_COLUMNS, command->name, command->summary);
     }
     title(cli, "Options of every command");
     print_options(cli, global_options);

@@ -11,7 +11,7 @@ import uuid
 import pytest
 
 import harness
-from command import Command
+from command import Command, assert_none_in, everything_told
 from sinks import PLUGINS, compile_plugin
 from wire import RpcError, until
 
@@ -263,6 +263,16 @@ def test_each_purge_is_an_alert(make_broker):
 
 
 # ---- statements ----
+
+
+def test_the_command_line_that_observed_a_statement_is_masked_too(make_broker):
+    broker = make_broker(QUIET)
+    Command(broker).ok("guard", "observe", "psql 'postgres://u:hunter2-url@h/db' -c 'DROP TABLE t'")
+    Command(broker).ok("guard", "observe", f"psql -c 'DROP TABLE {'t' * 900}' postgres://u:hunter2-long@h/db")
+    until(lambda: sum(a["count"] for a in alerts(broker)) == 2, "both to be counted")
+    commands = [a["peer_command"] or "" for a in alerts(broker)]
+    assert any(c.endswith("guard observe psql 'postgres://u:***@h/db' -c 'DROP TABLE t'") for c in commands)
+    assert_none_in(everything_told(broker), ["hunter2"])
 
 
 def test_observed_statement_raises_an_alert_with_its_secrets_masked(make_broker):
