@@ -16,10 +16,10 @@
 
 static const char *const tables =
     "CREATE TABLE meta(name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;"
-    "CREATE TABLE doc(doc INTEGER PRIMARY KEY, memory_id TEXT NOT NULL UNIQUE, content TEXT NOT "
-    "NULL,"
-    " tags TEXT NOT NULL, kind TEXT NOT NULL, session_id TEXT, updated_ms INTEGER NOT NULL,"
-    " deleted_ms INTEGER, row INTEGER, vector_seq INTEGER NOT NULL DEFAULT 0) STRICT;"
+    /* content last: what is filtered by is read without going through it */
+    "CREATE TABLE doc(doc INTEGER PRIMARY KEY, memory_id TEXT NOT NULL UNIQUE, tags TEXT NOT NULL,"
+    " kind TEXT NOT NULL, session_id TEXT, updated_ms INTEGER NOT NULL, deleted_ms INTEGER,"
+    " row INTEGER, vector_seq INTEGER NOT NULL DEFAULT 0, content TEXT NOT NULL) STRICT;"
     "CREATE INDEX doc_row ON doc(row) WHERE row IS NOT NULL;"
     "CREATE VIRTUAL TABLE memory_fts USING fts5(content, tags, kind, memory_id, content='doc',"
     " content_rowid='doc', tokenize='" SEARCH_TOKENIZER "');"

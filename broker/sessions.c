@@ -36,33 +36,44 @@ static void emission_done(struct emission *emission)
     emission_free(emission); /* what failed is found again with a tick */
 }
 
-static void emit_end(struct sessions *sessions, const char *session_id,
-                     const struct session_end *end)
+/* Room for so many ends. NULL: no memory, and they are found again, too. */
+static struct emission *ends_new(size_t max)
+{
+    struct emission *emission = emission_new(max);
+
+    if (emission != NULL) {
+        emission->count = 0;
+    }
+    return emission;
+}
+
+static void add_end(struct emission *emission, const char *session_id,
+                    const struct session_end *end)
 {
     struct event_text id = {.data = session_id, .size = strlen(session_id)};
-    struct emission *emission = emission_new(1);
     msgpack_sbuffer fields;
     struct event event;
 
+    if (emission == NULL) {
+        return;
+    }
     msgpack_sbuffer_init(&fields);
-    int r = emission == NULL ? -1 : session_end_event(end, id, &fields, &event);
-    if (r == 0) {
-        r = emission_set(emission, 0, &event);
+    emission->count++;
+    if (session_end_event(end, id, &fields, &event) < 0 ||
+        emission_set(emission, emission->count - 1, &event) < 0) {
+        emission->count--;
     }
     msgpack_sbuffer_destroy(&fields);
-    if (r < 0) { /* no memory: the same */
+}
+
+static void emit_ends(struct sessions *sessions, struct emission *emission)
+{
+    if (emission == NULL || emission->count == 0) {
         emission_free(emission);
         return;
     }
     emission->done = emission_done;
     sessions->emitter->submit(sessions->emitter, emission);
-}
-
-static void end_idle(struct sessions *sessions, const struct reader_open_session *session)
-{
-    const struct session_end end = {.reason = SESSION_ENDED_IDLE, .seen_ms = session->seen_ms};
-
-    emit_end(sessions, session->id, &end);
 }
 
 static void end_ownerless(struct sessions *sessions, const char *session_id,
@@ -74,8 +85,11 @@ static void end_ownerless(struct sessions *sessions, const char *session_id,
                   .start = owner->start,
                   .boot_id = {.data = owner->boot_id, .size = strlen(owner->boot_id)}}};
 
+    struct emission *emission = ends_new(1);
+
     sessions->look_owned = true; /* finds it once more if this end could not be written */
-    emit_end(sessions, session_id, &end);
+    add_end(emission, session_id, &end);
+    emit_ends(sessions, emission);
 }
 
 /* ---- watches ---- */
@@ -209,7 +223,9 @@ const struct owner *sessions_owner(const struct sessions *sessions, const char *
 
 /* ---- what the store says ---- */
 
-static void consider(struct session_look *look, const struct reader_open_session *session)
+/* One that is idle goes into `idle`. */
+static void consider(struct session_look *look, const struct reader_open_session *session,
+                     struct emission *idle)
 {
     struct sessions *sessions = look->sessions;
     struct owner owner = {.pid = session->pid, .start = session->pid_start};
@@ -218,7 +234,8 @@ static void consider(struct session_look *look, const struct reader_open_session
         return;
     }
     if (session->pid == 0) {
-        end_idle(sessions, session);
+        const struct session_end end = {.reason = SESSION_ENDED_IDLE, .seen_ms = session->seen_ms};
+        add_end(idle, session->id, &end);
         return;
     }
     memcpy(owner.boot_id, session->boot_id, sizeof owner.boot_id);
@@ -271,9 +288,11 @@ static void look_done(struct query *query)
         look_end(look);
         return;
     }
+    struct emission *idle = look->count > 0 ? ends_new(look->count) : NULL;
     for (size_t i = 0; i < look->count; i++) {
-        consider(look, &look->page[i]);
+        consider(look, &look->page[i], idle);
     }
+    emit_ends(look->sessions, idle);
     if (look->count == SESSIONS_PAGE) {
         look->before = look->page[look->count - 1].seq;
         look_submit(look);

@@ -146,8 +146,8 @@ enum memferry_severity {
 };
 
 /* What somebody should look at, as it stands now. While it goes on it comes again under the same
- * id, with a larger count: an update of the one that is there. Its texts may hold what a caller or a
- * command line has put there, line ends included. */
+ * id, with a larger count: an update of the one that is there. Its texts may hold what a caller or
+ * a command line has put there, line ends included. */
 struct memferry_alert {
     struct memferry_string id;   /* 1 to 256 bytes */
     struct memferry_string rule; /* such as rapid-delete; at most 64 bytes */
