@@ -9,6 +9,8 @@ import signal
 import socket
 import subprocess
 
+from wire import until
+
 PLACE = pathlib.Path(__file__).parent
 PASSWORD = "a-good-password"
 SKIPPED = 77
@@ -168,6 +170,20 @@ class Neo4j(Server):
     def value(self, cypher, **parameters):
         (value,) = self.query(cypher, **parameters)
         return value
+
+    def wait_nearest(self, ident, vector):
+        """Until the vector index, which follows commits after a while, finds this memory nearest to
+        the vector, at no distance."""
+        self.query("CALL db.awaitIndexes(60)")
+
+        def nearest():
+            return self.query("CALL db.index.vector.queryNodes('memory_embedding', 1, $vector) "
+                              "YIELD node, score RETURN node.id, score", vector=vector)
+
+        def found():
+            return [i for i, score in nearest() if score > 0.999] == [ident]
+
+        until(found, lambda: f"the index to find {ident}; it finds {nearest()}")
 
     def clear(self):
         """An empty graph without anybody's schema; memferry makes its own again."""

@@ -160,11 +160,7 @@ def test_a_missing_vector_is_made_of_length_one_and_found_by_the_index(flow):
     assert math.isclose(math.hypot(*node["embedding"]), 1, rel_tol=1e-6)
     assert floats(node["embedding"]) != floats([0] * 768)
     flow.stored(state("other", content="A quite different text of zebras"))
-    flow.graph.query("CALL db.awaitIndexes(60)")
-    found = flow.graph.query(
-        "CALL db.index.vector.queryNodes('memory_embedding', 1, $vector) "
-        "YIELD node, score RETURN node.id, score", vector=node["embedding"])
-    assert found[0][0] == "m" and found[0][1] > 0.999
+    flow.graph.wait_nearest("m", node["embedding"])
 
 
 def test_a_content_without_a_word_gets_no_vector(flow):

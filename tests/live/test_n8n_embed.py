@@ -24,9 +24,6 @@ def test_memories_that_wait_get_their_vectors_when_ollama_is_back(flow, ollama):
         vector = after.pop("embedding")
         assert len(vector) == 768 and after.pop("embedding_model") == "nomic-embed-text"
         assert after == {**before[ident], "embedding_state": "ready"}
-        found = flow.graph.query(
-            "CALL db.index.vector.queryNodes('memory_embedding', 1, $vector) "
-            "YIELD node, score RETURN node.id, score", vector=vector)
-        assert found[0][0] == ident and found[0][1] > 0.999
+        flow.graph.wait_nearest(ident, vector)
     for ident in ("blank", "given", "dead"):
         assert flow.node(ident) == before[ident]

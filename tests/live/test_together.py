@@ -112,10 +112,7 @@ def assert_found(servers, broker, ident):
     assert math.isclose(math.hypot(*node["embedding"]), 1, rel_tol=1e-5)
     told = broker.call("memory.get", id=ident)
     assert floats(node["embedding"]) == told["embedding"]
-    ((found, score),) = servers.neo4j.query(
-        "CALL db.index.vector.queryNodes('memory_embedding', 1, $vector) YIELD node, score "
-        "RETURN node.id, score", vector=node["embedding"])
-    assert found == ident and score > 0.999
+    servers.neo4j.wait_nearest(ident, node["embedding"])
 
 
 # ---- Ollama away ----
@@ -141,7 +138,6 @@ def test_memories_put_without_ollama_arrive_pending_and_all_get_vectors_when_it_
         wait_nodes(servers, "every one to have a vector", lambda n: n["embedding_state"] == "ready")
         wait_vectors(broker)
         level(broker, "graph" if way is GRAPH else "flow")
-        servers.neo4j.query("CALL db.awaitIndexes(60)")
         for ident in contents:
             assert_found(servers, broker, ident)
         after = nodes(servers)
