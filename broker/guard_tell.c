@@ -109,7 +109,9 @@ static struct event_text command_of(int64_t pid, char *room)
         size--;
     }
     for (size_t i = 0; i < size; i++) {
-        line[i] = line[i] == '\0' ? ' ' : line[i]; /* between arguments */
+        if (line[i] == '\0') { /* between arguments */
+            line[i] = ' ';
+        }
     }
     size = guard_mask(line, size, room, COMMAND_BYTES);
     return (struct event_text){.data = size > 0 ? room : NULL, .size = size};
