@@ -160,7 +160,7 @@ enum rpc_code wait_params_read(bool *wait_delivered, uint64_t *timeout_ms,
     return code;
 }
 
-enum rpc_code param_deleted(const struct param *param, enum reader_deleted *ret)
+static enum rpc_code read_deleted(const struct param *param, enum reader_deleted *ret)
 {
     static const char *const names[] = {
         [READER_DELETED_NO] = "no", [READER_DELETED_ONLY] = "only", [READER_DELETED_ANY] = "any"};
@@ -169,6 +169,28 @@ enum rpc_code param_deleted(const struct param *param, enum reader_deleted *ret)
 
     *ret = (enum reader_deleted)which;
     return code;
+}
+
+enum rpc_code filter_params_read(struct reader_filter *filter, struct filter_texts *texts,
+                                 const struct param *param)
+{
+    if (param_is(param, "session_id")) {
+        return param_filter(param, SESSION_ID_MAX, texts->session_id, &filter->session_id);
+    }
+    if (param_is(param, "kind")) {
+        return param_filter(param, KIND_MAX, texts->kind, &filter->kind);
+    }
+    if (param_is(param, "tag")) {
+        return param_filter(param, TAG_MAX, texts->tag, &filter->tag);
+    }
+    if (param_is(param, "since")) {
+        return param_time(param, &filter->since_ms);
+    }
+    if (param_is(param, "until")) {
+        return param_time(param, &filter->until_ms);
+    }
+    return param_is(param, "deleted") ? read_deleted(param, &filter->deleted)
+                                      : RPC_METHOD_NOT_FOUND;
 }
 
 static enum rpc_code read_fields(struct put_params *params, const struct param *param)

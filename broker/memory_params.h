@@ -39,7 +39,13 @@ int put_params_pack_fields(const struct put_params *params, msgpack_sbuffer *out
 enum rpc_code wait_params_read(bool *wait_delivered, uint64_t *timeout_ms,
                                const struct param *param);
 
-/* The filter of lists: "no", "only" or "any". */
-enum rpc_code param_deleted(const struct param *param, enum reader_deleted *ret);
+/* What a filter borrows. */
+struct filter_texts {
+    char session_id[SESSION_ID_MAX + 1], kind[KIND_MAX + 1], tag[TAG_MAX + 1];
+};
+/* session_id, kind, tag, since, until, deleted: shared by all that filter memories.
+ * RPC_METHOD_NOT_FOUND: none of them. */
+enum rpc_code filter_params_read(struct reader_filter *filter, struct filter_texts *texts,
+                                 const struct param *param);
 
 #endif

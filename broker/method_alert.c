@@ -148,25 +148,7 @@ static void pack_ack(msgpack_packer *packer, const struct write *write)
 
 static void list_acked(struct write_request *request)
 {
-    msgpack_sbuffer result;
-    msgpack_packer packer;
-
-    if (write_request_was_refused(request)) {
-        struct rpc_failure failure;
-        write_outcome(&request->items[0], &failure);
-        call_fail_with(request->call, &failure, NULL);
-        return;
-    }
-    msgpack_sbuffer_init(&result);
-    msgpack_packer_init(&packer, &result, msgpack_sbuffer_write);
-    msgpack_pack_map(&packer, 1);
-    pack_key(&packer, "receipts");
-    msgpack_pack_array(&packer, request->count);
-    for (size_t i = 0; i < request->count; i++) {
-        pack_ack(&packer, &request->items[i]);
-    }
-    call_reply(request->call, &result);
-    msgpack_sbuffer_destroy(&result);
+    receipts_reply(request, pack_ack);
 }
 
 /* One alert, or all. */

@@ -17,7 +17,7 @@ struct memory_query {
     char id[MEMORY_ID_MAX + 1];
     uint64_t version, limit;
     struct reader_filter filter;
-    char session_id[SESSION_ID_MAX + 1], kind[KIND_MAX + 1], tag[TAG_MAX + 1];
+    struct filter_texts texts;
     char after[AFTER_MAX + 1];
 };
 
@@ -148,26 +148,8 @@ static enum rpc_code list_params_read(void *target, const struct param *param)
     struct memory_query *query = target;
     struct reader_filter *filter = &query->filter;
 
-    if (param_is(param, "session_id")) {
-        return param_filter(param, SESSION_ID_MAX, query->session_id, &filter->session_id);
-    }
-    if (param_is(param, "kind")) {
-        return param_filter(param, KIND_MAX, query->kind, &filter->kind);
-    }
-    if (param_is(param, "tag")) {
-        return param_filter(param, TAG_MAX, query->tag, &filter->tag);
-    }
     if (param_is(param, "after")) {
         return param_filter(param, AFTER_MAX, query->after, &filter->after);
-    }
-    if (param_is(param, "since")) {
-        return param_time(param, &filter->since_ms);
-    }
-    if (param_is(param, "until")) {
-        return param_time(param, &filter->until_ms);
-    }
-    if (param_is(param, "deleted")) {
-        return param_deleted(param, &filter->deleted);
     }
     if (param_is(param, "limit")) {
         return param_uint(param, 1, LIMIT_MAX, &query->limit);
@@ -178,7 +160,7 @@ static enum rpc_code list_params_read(void *target, const struct param *param)
     if (param_is(param, "embedding")) {
         return param_bool(param, &filter->embedding);
     }
-    return RPC_METHOD_NOT_FOUND;
+    return filter_params_read(filter, &query->texts, param);
 }
 
 void method_memory_list(struct services *services, struct call *call, const msgpack_object *params)

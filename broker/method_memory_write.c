@@ -114,9 +114,9 @@ static void one_done(struct write_request *request)
 }
 
 /* One of several: what failed stands in the list beside what worked. */
-static void pack_list_item(msgpack_packer *packer, struct services *services,
-                           const struct write *write)
+static void pack_list_item(msgpack_packer *packer, const struct write *write)
 {
+    struct services *services = write->request->services;
     struct rpc_failure failure;
     struct event event;
 
@@ -132,7 +132,8 @@ static void pack_list_item(msgpack_packer *packer, struct services *services,
     receipt_pack_error(packer, &failure);
 }
 
-static void list_done(struct write_request *request)
+void receipts_reply(const struct write_request *request,
+                    void (*pack)(msgpack_packer *packer, const struct write *write))
 {
     msgpack_sbuffer result;
     msgpack_packer packer;
@@ -149,10 +150,15 @@ static void list_done(struct write_request *request)
     pack_key(&packer, "receipts");
     msgpack_pack_array(&packer, request->count);
     for (size_t i = 0; i < request->count; i++) {
-        pack_list_item(&packer, request->services, &request->items[i]);
+        pack(&packer, &request->items[i]);
     }
     call_reply(request->call, &result);
     msgpack_sbuffer_destroy(&result);
+}
+
+static void list_done(struct write_request *request)
+{
+    receipts_reply(request, pack_list_item);
 }
 
 /* ---- put ---- */

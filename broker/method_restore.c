@@ -80,37 +80,12 @@ static enum rpc_code read_versions(struct restore_call *restore, const struct pa
 
 /* ---- the rest ---- */
 
-static enum rpc_code read_filter_text(struct restore_call *restore, const struct param *param,
-                                      size_t max, char *buffer, const char **ret)
-{
-    restore->has_filter = true;
-    *ret = buffer;
-    return param_copy(param, 1, max, buffer);
-}
-
 static enum rpc_code read_filter(struct restore_call *restore, const struct param *param)
 {
-    struct reader_filter *filter = &restore->request.filter;
+    enum rpc_code code = filter_params_read(&restore->request.filter, &restore->texts, param);
 
-    if (param_is(param, "kind")) {
-        return read_filter_text(restore, param, KIND_MAX, restore->kind, &filter->kind);
-    }
-    if (param_is(param, "tag")) {
-        return read_filter_text(restore, param, TAG_MAX, restore->tag, &filter->tag);
-    }
-    if (param_is(param, "since")) {
-        restore->has_filter = true;
-        return param_time(param, &filter->since_ms);
-    }
-    if (param_is(param, "until")) {
-        restore->has_filter = true;
-        return param_time(param, &filter->until_ms);
-    }
-    if (param_is(param, "deleted")) {
-        restore->has_filter = true;
-        return param_deleted(param, &filter->deleted);
-    }
-    return RPC_METHOD_NOT_FOUND;
+    restore->has_filter = restore->has_filter || code != RPC_METHOD_NOT_FOUND;
+    return code;
 }
 
 static enum rpc_code read_what(struct restore_call *restore, const struct param *param)

@@ -25,7 +25,7 @@ struct search_call {
     char *owned_text;
     float *vector;
     uint64_t limit;
-    char session_id[SESSION_ID_MAX + 1], kind[KIND_MAX + 1], tag[TAG_MAX + 1];
+    struct filter_texts texts;
     char model[EMBEDDING_MODEL_MAX + 1];
 };
 
@@ -108,31 +108,6 @@ static enum rpc_code read_mode(const struct param *param, enum search_mode *ret)
     return code;
 }
 
-static enum rpc_code filter_read(struct search_call *search, const struct param *param)
-{
-    struct reader_filter *filter = &search->request.filter;
-
-    if (param_is(param, "session_id")) {
-        return param_filter(param, SESSION_ID_MAX, search->session_id, &filter->session_id);
-    }
-    if (param_is(param, "kind")) {
-        return param_filter(param, KIND_MAX, search->kind, &filter->kind);
-    }
-    if (param_is(param, "tag")) {
-        return param_filter(param, TAG_MAX, search->tag, &filter->tag);
-    }
-    if (param_is(param, "since")) {
-        return param_time(param, &filter->since_ms);
-    }
-    if (param_is(param, "until")) {
-        return param_time(param, &filter->until_ms);
-    }
-    if (param_is(param, "deleted")) {
-        return param_deleted(param, &filter->deleted);
-    }
-    return RPC_METHOD_NOT_FOUND;
-}
-
 static enum rpc_code search_read(void *target, const struct param *param)
 {
     struct search_call *search = target;
@@ -155,7 +130,7 @@ static enum rpc_code search_read(void *target, const struct param *param)
     if (param_is(param, "embedding_model")) {
         return param_copy(param, 1, EMBEDDING_MODEL_MAX, search->model);
     }
-    return filter_read(search, param);
+    return filter_params_read(&search->request.filter, &search->texts, param);
 }
 
 static enum rpc_code check(const struct search_call *search, struct rpc_failure *failure)

@@ -81,6 +81,9 @@ void services_read(struct services *services, struct query *query, struct call *
 void receipt_pack_head(msgpack_packer *packer, const struct write *write);
 /* …and "backends": how each sink stands with something that was just written. */
 void receipt_pack_backends(msgpack_packer *packer, struct backends *backends);
+/* {"receipts": […]}, an item each by `pack`; or the failure of all, when nothing was written. */
+void receipts_reply(const struct write_request *request,
+                    void (*pack)(msgpack_packer *packer, const struct write *write));
 /* "error", in place of a receipt, in a list of several. */
 void receipt_pack_error(msgpack_packer *packer, const struct rpc_failure *failure);
 /* Reads the parameters of a call about one backend, whose name `read` puts at `name`, and finds its

@@ -27,7 +27,8 @@ struct restore_call {
     /* what the request borrows */
     struct arena arena;
     struct plan_wish *wishes;
-    char session_id[SESSION_ID_MAX + 1], kind[KIND_MAX + 1], tag[TAG_MAX + 1];
+    struct filter_texts texts;
+    char session_id[SESSION_ID_MAX + 1];
     char alert_id[ALERT_ID_MAX + 1], after[RESTORE_AFTER_MAX + 1];
     /* of the events */
     char by_session_id[SESSION_ID_MAX + 1], reason[REASON_MAX + 1];
