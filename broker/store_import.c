@@ -104,7 +104,9 @@ int store_apply_import(struct store *store, struct store_event *apply, struct ap
 
     if (event_import_read(event->fields, event->fields_size, &import) < 0 ||
         memory_change_decode(import.body.data, import.body.size, &body) < 0 ||
-        body.content.data == NULL) {
+        body.content.data == NULL ||
+        (import.embedding_model.data != NULL &&
+         !event_embed_model_is_valid(import.embedding_model))) {
         return store_refuse_event(apply, err, "its fields are none of ours");
     }
     int order = apply->exists ? compare_order(apply, &import) : 1;

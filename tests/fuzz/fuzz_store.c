@@ -11,6 +11,7 @@
 #include "broker/event_embed.h"
 #include "broker/event_import.h"
 #include "broker/event_prune.h"
+#include "broker/event_statement.h"
 #include "broker/session.h"
 #include "broker/sql.h"
 #include "broker/store.h"
@@ -245,6 +246,16 @@ static void session_fields(struct building *building, struct event *event)
     }
 }
 
+static void statement_fields(struct building *building)
+{
+    static const char *const statements[] = {"DROP TABLE t", "rm -rf \xff", "SELECT 1"};
+    struct event_statement observed = {.statement = pick(building->script, statements, 3),
+                                       .language = pick(building->script, contents, 3),
+                                       .source = pick(building->script, contents, 3)};
+
+    must(event_statement_pack(&observed, &building->fields) == 0, "memory");
+}
+
 static void op_fields(struct building *building, struct event *event)
 {
     switch (event->op) {
@@ -262,6 +273,9 @@ static void op_fields(struct building *building, struct event *event)
         break;
     case EVENT_PRUNE:
         must(event_prune_pack(take(building->script), &building->fields) == 0, "memory");
+        break;
+    case EVENT_STATEMENT:
+        statement_fields(building);
         break;
     case EVENT_ALERT:
         alert_fields(building, event);
@@ -293,6 +307,12 @@ static void take_bytes(struct script *script, struct journal_record *record)
     record->payload_size = size;
 }
 
+static bool is_of_memory(enum event_op op)
+{
+    return op != EVENT_SESSION_BEGIN && op != EVENT_SESSION_END && op != EVENT_STATEMENT &&
+           op != EVENT_ALERT && op != EVENT_ALERT_ACK;
+}
+
 static void take_event(struct script *script, unsigned op, struct journal_record *record)
 {
     struct building building = {.script = script};
@@ -301,6 +321,9 @@ static void take_event(struct script *script, unsigned op, struct journal_record
 
     msgpack_sbuffer_init(&building.fields);
     event.memory_id = pick(script, ids, 3);
+    if (!is_of_memory(event.op) && (given & 64) == 0) {
+        event.memory_id = (struct event_text){0};
+    }
     event.event_id = pick(script, ids, 3);
     event.session_id = pick(script, sessions, 3);
     event.retry = given & 1;

@@ -22,10 +22,9 @@ struct memory {
     int64_t stamp_us, deleted_ms;
 };
 
-static struct apply_result import_memory(struct fixture *f, struct memory memory)
+static int try_import(struct fixture *f, struct memory memory, struct apply_result *ret)
 {
     struct event event = {.op = EVENT_IMPORT, .memory_id = fixture_text(memory.id)};
-    struct apply_result result;
     struct fields body;
     msgpack_sbuffer fields;
 
@@ -43,9 +42,17 @@ static struct apply_result import_memory(struct fixture *f, struct memory memory
     assert_int_equal(event_import_pack(&import, &fields), 0);
     event.fields = (const uint8_t *)fields.data;
     event.fields_size = fields.size;
-    assert_int_equal(fixture_apply(f, &event, &result), 0);
+    int r = fixture_apply(f, &event, ret);
     msgpack_sbuffer_destroy(&fields);
     fields_deinit(&body);
+    return r;
+}
+
+static struct apply_result import_memory(struct fixture *f, struct memory memory)
+{
+    struct apply_result result;
+
+    assert_int_equal(try_import(f, memory, &result), 0);
     return result;
 }
 
@@ -67,6 +74,21 @@ static void test_a_state_comes_with_its_order_and_a_new_version(void **state)
                         "'version':2,'stamp':5000000,'origin':'" ORIGIN_A "','session_id':'s-9',"
                         "'embedding_state':'ready','embedding_model':'caller',"
                         "'embedding':[1,2]}");
+}
+
+static void test_no_embedder_is_named_as_a_callers_vector_is(void **state)
+{
+    struct fixture *f = *state;
+    struct apply_result result;
+    struct memory memory = {.id = "m",
+                            .body = "{'content':'tea','embedding':[1,2]}",
+                            .stamp_us = 5000000,
+                            .model = "caller"};
+
+    assert_int_equal(try_import(f, memory, &result), STORE_E_EVENT);
+    memory.model = "";
+    assert_int_equal(try_import(f, memory, &result), STORE_E_EVENT);
+    assert_null(fixture_get(f, "m", 0));
 }
 
 static void test_the_newest_stamp_wins_in_every_order(void **state)
@@ -183,6 +205,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_a_state_comes_with_its_order_and_a_new_version),
+        TEST(test_no_embedder_is_named_as_a_callers_vector_is),
         TEST(test_the_newest_stamp_wins_in_every_order),
         TEST(test_of_equal_stamps_the_higher_origin_wins),
         TEST(test_what_was_put_here_later_stays),
