@@ -199,6 +199,7 @@ static struct emission *take_off(struct raised *raised)
     raised->sent = raised->fields;
     msgpack_sbuffer_init(&raised->fields);
     raised->flying = true;
+    raised->alerts->flown++;
     emission->arg = raised;
     return emission;
 }
@@ -262,17 +263,52 @@ static void tell_observer(struct alerts *alerts, const struct raised *raised,
 
 static void retry_cb(uv_timer_t *timer);
 
-/* emission->done: in the loop, or in the raiser's thread when there was no memory to submit it. */
-static void landed(struct emission *emission)
+/* ---- who waits ---- */
+
+static uint64_t count_landed(struct alerts *alerts, uint64_t *ret_flown)
 {
-    struct raised *raised = emission->arg;
+    pthread_mutex_lock(&alerts->lock);
+    uint64_t landed = alerts->landed;
+    *ret_flown = alerts->flown;
+    pthread_mutex_unlock(&alerts->lock);
+    return landed;
+}
+
+void alerts_settle(struct alerts *alerts, struct alerts_wait *wait)
+{
+    if (count_landed(alerts, &wait->target) >= wait->target) {
+        wait->settled(wait);
+        return;
+    }
+    wait->next = alerts->waits;
+    alerts->waits = wait;
+}
+
+static void settle_waits(struct alerts *alerts)
+{
+    struct alerts_wait *waits = alerts->waits, *next;
+    uint64_t flown, landed = count_landed(alerts, &flown);
+
+    alerts->waits = NULL;
+    for (; waits != NULL; waits = next) {
+        next = waits->next;
+        if (landed >= waits->target) {
+            waits->settled(waits);
+        } else {
+            waits->next = alerts->waits;
+            alerts->waits = waits;
+        }
+    }
+}
+
+/* Goes on with what was raised meanwhile, or with nothing. */
+static void land(struct raised *raised, struct emission *emission)
+{
     struct alerts *alerts = raised->alerts;
     bool kept = emission->status == 0;
 
-    if (kept) {
-        tell_observer(alerts, raised, &emission->items[0].result);
-    }
     pthread_mutex_lock(&alerts->lock);
+    alerts->landed++;
     raised->flying = false;
     bool waits = !kept && wait_for_room(raised, emission);
     emission_free(emission);
@@ -285,6 +321,23 @@ static void landed(struct emission *emission)
         drop(alerts, raised);
     }
     pthread_mutex_unlock(&alerts->lock);
+}
+
+/* emission->done: in the loop, or in the raiser's thread when there was no memory to submit it;
+ * then who waits is told with the next one. */
+static void landed(struct emission *emission)
+{
+    struct raised *raised = emission->arg;
+    struct alerts *alerts = raised->alerts;
+    bool in_loop = emission->status != -ENOMEM;
+
+    if (emission->status == 0) {
+        tell_observer(alerts, raised, &emission->items[0].result);
+    }
+    land(raised, emission);
+    if (in_loop) {
+        settle_waits(alerts);
+    }
 }
 
 static void retry_cb(uv_timer_t *timer)

@@ -32,15 +32,24 @@ struct alerts_observer {
 
 struct raised; /* one that is on its way */
 
+/* Embedded by who waits, in the loop. */
+struct alerts_wait {
+    struct alerts_wait *next;
+    uint64_t target;
+    void (*settled)(struct alerts_wait *);
+};
+
 struct alerts {
     struct emitter *emitter;
     struct alerts_observer *observer; /* NULL: nobody listens */
     struct log *log;
     uv_timer_t timer;
     uint64_t retry_ms;
-    pthread_mutex_t lock; /* guards what is below, and is not held during a submit */
+    struct alerts_wait *waits; /* in the loop */
+    pthread_mutex_t lock;      /* guards what is below, and is not held during a submit */
     struct raised *first;
     size_t count;
+    uint64_t flown, landed; /* events, so far */
     bool stopped;
 };
 
@@ -53,6 +62,9 @@ void alerts_deinit(struct alerts *alerts);
 
 /* Any thread; the alert is copied. at_ms 0: now. */
 void alerts_raise(struct alerts *alerts, const struct alert *given);
+/* In the loop: calls settled, at once or later in the loop, when each alert that is on its way now
+ * is in the store, or has to wait for room: whoever saw what raised it then reads it. */
+void alerts_settle(struct alerts *alerts, struct alerts_wait *wait);
 /* An alert of the broker's own, about `subject` (a backend, a file): its id is RULE/SUBJECT, so
  * that what happens again counts up in the one that is there. undo may be NULL. */
 void alerts_tell(struct alerts *alerts, const char *rule, const char *subject,

@@ -25,8 +25,8 @@ static void close_handle_cb(uv_handle_t *handle, void *arg)
 static bool is_quiet(const struct broker *broker)
 {
     return broker->peers_closed && broker->backends_stopped && broker->writes.in_flight == 0 &&
-           broker->queries.in_flight == 0 && broker->searches.queries.in_flight == 0 &&
-           backups_are_quiet(&broker->backups);
+           broker->queries.in_flight == 0 && broker->alerts.waits == NULL &&
+           broker->searches.queries.in_flight == 0 && backups_are_quiet(&broker->backups);
 }
 
 /* Nothing uses the threads any more: ends them, the lowest layer last, and lets the loop run out.

@@ -26,6 +26,9 @@ struct alert_query {
     struct reader_alert_filter filter;
     uint64_t limit;
     char rule[ALERT_RULE_MAX + 1], session_id[SESSION_ID_MAX + 1], after[AFTER_MAX + 1];
+    struct alerts_wait wait;
+    struct services *services;
+    struct call *call;
 };
 
 static int run_list(struct query *base, struct reader *reader, struct error *err)
@@ -81,6 +84,14 @@ static enum rpc_code list_params_read(void *target, const struct param *param)
                                     : RPC_METHOD_NOT_FOUND;
 }
 
+/* What was told to whoever asks is in the list by now. */
+static void settled(struct alerts_wait *wait)
+{
+    struct alert_query *query = container_of(wait, struct alert_query, wait);
+
+    services_read(query->services, &query->query, query->call);
+}
+
 void method_alert_list(struct services *services, struct call *call, const msgpack_object *params)
 {
     struct rpc_failure failure = {0};
@@ -98,7 +109,10 @@ void method_alert_list(struct services *services, struct call *call, const msgpa
         call_fail_with(call, &failure, NULL);
         return;
     }
-    services_read(services, &query->query, call);
+    query->services = services;
+    query->call = call;
+    query->wait.settled = settled;
+    alerts_settle(services->alerts, &query->wait);
 }
 
 /* ---- ack ---- */

@@ -475,3 +475,12 @@ def test_command_tests_a_file_of_statements(make_broker, tmp_path):
     assert alerts(broker) == []
     command.fails(64, "guard", "nonsense")
     command.fails(64, "guard", "observe", "--language", "latin", "x")
+
+
+def test_what_an_observed_statement_raised_is_in_the_list_at_once(make_broker):
+    broker = make_broker(QUIET)
+    for n in range(20):
+        with broker.client() as client:
+            told = client.call("guard.observe", {"statement": f"DROP TABLE t{n}", "session_id": f"s{n}"})
+            (raised,) = told["alerts"]
+            assert raised["id"] in [a["id"] for a in client.call("alert.list")["alerts"]]
