@@ -109,31 +109,36 @@ static int run_begin(struct store_call *work, struct store *store, struct error 
 
 static void begun(struct store_call *work)
 {
-    struct services *services = work->services;
-    struct backend *backend = backends_find(services->backends, work->lanes[0]);
+    struct recovery *recovery = work->services->recovery;
     struct error err;
 
     if (work->status != 0) {
+        recovery_unclaim(recovery);
         store_call_fail(work);
-    } else if (backend == NULL) {
-        call_fail(work->call, RPC_UNAVAILABLE, "backend %s " BACKEND_WITHOUT_LANE, work->lanes[0]);
-    } else if (recovery_start(services->recovery, backend, work->id, &err) != 0) {
-        call_fail_busy(work->call, 1000, "%s", err.text);
+    } else if (recovery_start(recovery, work->id, &err) != 0) {
+        call_fail(work->call, RPC_UNAVAILABLE, "%s", err.text);
     } else {
-        answer_state(services->recovery, work->call);
+        answer_state(recovery, work->call);
     }
 }
 
 static void write_begin(struct recover_call *recover, struct call *call)
 {
+    struct recovery *recovery = recover->services->recovery;
     bool goes_on = strcmp(recover->stored.backend, recover->params.name) == 0;
-    struct store_call *work = store_call_new(recover->services, call, run_begin, begun);
 
-    if (work != NULL) {
-        store_call_add_lane(work, recover->params.name);
-        snprintf(work->id, sizeof work->id, "%s", goes_on ? recover->stored.after : "");
-        store_call_submit(work);
+    if (!recovery_claim(recovery, recover->params.name)) {
+        call_fail_busy(call, 1000, "a recovery runs already: backend.recovery tells how far it is");
+        return;
     }
+    struct store_call *work = store_call_new(recover->services, call, run_begin, begun);
+    if (work == NULL) {
+        recovery_unclaim(recovery);
+        return;
+    }
+    store_call_add_lane(work, recover->params.name);
+    snprintf(work->id, sizeof work->id, "%s", goes_on ? recover->stored.after : "");
+    store_call_submit(work);
 }
 
 static void begin(struct recover_call *recover, struct call *call)
@@ -146,9 +151,6 @@ static void begin(struct recover_call *recover, struct call *call)
         call_fail(call, RPC_UNAVAILABLE, "backend %s " BACKEND_WITHOUT_LANE, recover->params.name);
     } else if (lane_can_fetch(backend->lane, &err) != 0) {
         call_fail(call, RPC_UNAVAILABLE, "%s", err.text);
-    } else if (services->recovery->state == RECOVERY_RUNNING) {
-        call_fail_busy(call, 1000, "a recovery from backend %s runs already",
-                       services->recovery->backend);
     } else if (!is_fit(recover)) {
         call_fail(call, RPC_CONFLICT,
                   "this journal is not empty, it holds %llu memories; with merge (--merge) what is "

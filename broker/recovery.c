@@ -14,6 +14,7 @@
 const char *recovery_state_name(enum recovery_state state)
 {
     static const char *const names[] = {[RECOVERY_NONE] = "none",
+                                        [RECOVERY_BEGINNING] = "running",
                                         [RECOVERY_RUNNING] = "running",
                                         [RECOVERY_FAILED] = "failed",
                                         [RECOVERY_DONE] = "done"};
@@ -184,25 +185,53 @@ void recovery_resume(struct recovery *recovery, const struct reader_recovery *st
     log_end(recovery);
 }
 
-int recovery_start(struct recovery *recovery, struct backend *backend, const char *after_id,
-                   struct error *err)
+bool recovery_claim(struct recovery *recovery, const char *backend)
 {
-    if (recovery->state == RECOVERY_RUNNING) {
-        return error_set(err, -EBUSY, "a recovery from backend %s runs already", recovery->backend);
+    if (recovery->state == RECOVERY_BEGINNING || recovery->state == RECOVERY_RUNNING) {
+        return false;
     }
-    struct lane_recover *job = malloc(sizeof *job);
-    if (job == NULL) {
+    recovery->before = recovery->state;
+    recovery->state = RECOVERY_BEGINNING;
+    snprintf(recovery->claimed, sizeof recovery->claimed, "%s", backend);
+    return true;
+}
+
+void recovery_unclaim(struct recovery *recovery)
+{
+    recovery->state = recovery->before;
+}
+
+/* The job, for the lane that is there now. */
+static int give_job(struct recovery *recovery, const char *after_id, struct error *err)
+{
+    struct backend *backend = backends_find(recovery->backends, recovery->backend);
+
+    if (backend == NULL) {
+        return error_set(err, -ENOENT, "backend %s " BACKEND_WITHOUT_LANE, recovery->backend);
+    }
+    recovery->job = malloc(sizeof *recovery->job);
+    if (recovery->job == NULL) {
         return error_set(err, -ENOMEM, "out of memory for a recovery");
     }
-    lane_recover_init(job, after_id, recovery->journal, &recovery->importer, done);
-    snprintf(recovery->backend, sizeof recovery->backend, "%s", backend->name);
-    recovery->state = RECOVERY_RUNNING;
-    recovery->job = job;
+    lane_recover_init(recovery->job, after_id, recovery->journal, &recovery->importer, done);
+    lane_run(backend->lane, &recovery->job->job);
+    return 0;
+}
+
+int recovery_start(struct recovery *recovery, const char *after_id, struct error *err)
+{
+    memcpy(recovery->backend, recovery->claimed, sizeof recovery->backend);
     recovery->err.text[0] = '\0';
     memset(recovery->refusals, 0, sizeof recovery->refusals);
     set_held(recovery, true);
-    lane_run(backend->lane, &job->job);
-    return 0;
+    recovery->state = RECOVERY_RUNNING;
+    int status = give_job(recovery, after_id, err);
+    if (status != 0) {
+        recovery->state = RECOVERY_FAILED;
+        recovery->err = *err;
+        log_end(recovery);
+    }
+    return status;
 }
 
 bool recovery_abandon(struct recovery *recovery)

@@ -15,7 +15,13 @@
 #include "broker/lane_recover.h"
 #include "broker/writes.h"
 
-enum recovery_state { RECOVERY_NONE = 0, RECOVERY_RUNNING, RECOVERY_FAILED, RECOVERY_DONE };
+enum recovery_state {
+    RECOVERY_NONE = 0,
+    RECOVERY_BEGINNING, /* the store is being told */
+    RECOVERY_RUNNING,
+    RECOVERY_FAILED,
+    RECOVERY_DONE
+};
 
 struct recovery {
     struct recover_importer importer;
@@ -25,7 +31,8 @@ struct recovery {
     struct journal *journal;
     struct log *log;
     uint32_t dims;
-    enum recovery_state state;
+    enum recovery_state state, before; /* before a claim */
+    char claimed[BACKEND_NAME_MAX + 1];
     char backend[BACKEND_NAME_MAX + 1];
     struct lane_recover *job;     /* while it runs */
     struct recover_progress last; /* of the job that ended */
@@ -43,13 +50,17 @@ void recovery_init(struct recovery *recovery, struct backends *backends, struct 
                    struct log *log);
 /* At the start, as the store tells it; before the lanes are started. */
 void recovery_resume(struct recovery *recovery, const struct reader_recovery *stored);
-/* after_id: where an earlier one was, or "". -ENOMEM, or -EBUSY while one runs. */
-int recovery_start(struct recovery *recovery, struct backend *backend, const char *after_id,
-                   struct error *err);
+/* The store is about to be told. False: one is under way, or about to be. */
+bool recovery_claim(struct recovery *recovery, const char *backend);
+/* The store was not told: as if nothing had been asked for. */
+void recovery_unclaim(struct recovery *recovery);
+/* The store knows; after recovery_claim. after_id: where an earlier one was, or "". When it cannot
+ * be started it has stopped half-way, as any that failed: err says why. */
+int recovery_start(struct recovery *recovery, const char *after_id, struct error *err);
 /* Whether there was one to abandon; it does not run. The store is the caller's to tell. */
 bool recovery_abandon(struct recovery *recovery);
 struct recover_progress recovery_progress(struct recovery *recovery);
-/* none, running, failed, done. */
+/* none, running (from its begin), failed, done. */
 const char *recovery_state_name(enum recovery_state state);
 
 #endif

@@ -225,3 +225,22 @@ def test_other_backends_wait_until_all_is_verified_and_then_get_it(make_broker, 
     Command(broker).ok("recover", "--from", "mirror")
     other.flush()
     assert len(other.state()) == 50
+
+
+def test_of_two_that_are_asked_for_at_once_one_runs(make_broker):
+    backend = mirrored(make_broker)
+    broker = backend.broker
+    put(broker, "m", 300)
+    backend.flush()
+    lose_the_disk(broker)
+    other = broker.root / "other.ndjson"
+    broker.configure(broker.config.read_text() +
+                     f'[backend "other"]\nplugin = mirror-file\npath = {other}\n')
+    broker.start()
+    with broker.client() as client:
+        told = client.many([("backend.recover", {"name": "mirror"}),
+                            ("backend.recover", {"name": "other"})])
+        first, second = (reply.error for reply in told)
+    assert first is None and second["code"] in (BUSY, CONFLICT)
+    ended = wait_ended(broker)
+    assert (ended["state"], ended["name"], ended["compared"]) == ("done", "mirror", 300)
