@@ -58,6 +58,12 @@ def disk(make_broker):
     return it
 
 
+def put_first(broker):
+    """It is applied when this returns: what fills up then is not the store with this one on its way."""
+    broker.call("memory.put", id="first", content="c")
+    broker.call("memory.get", id="first")
+
+
 def put_until_full(broker):
     """Puts until one is refused; returns the seqs that had a receipt."""
     seqs = []
@@ -73,7 +79,7 @@ def put_until_full(broker):
 
 def test_full_store_refuses_puts_serves_reads_and_ends_when_there_is_room(disk):
     broker = disk.broker
-    broker.call("memory.put", id="first", content="c")
+    put_first(broker)
     disk.fill()
     seqs = put_until_full(broker)
     assert broker.call("hello")
@@ -92,7 +98,7 @@ def test_full_store_refuses_puts_serves_reads_and_ends_when_there_is_room(disk):
 
 def test_stop_on_a_full_disk_is_no_error(disk):
     broker = disk.broker
-    broker.call("memory.put", id="first", content="c")
+    put_first(broker)
     disk.fill()
     put_until_full(broker)
     before = broker.log_text()
@@ -102,7 +108,7 @@ def test_stop_on_a_full_disk_is_no_error(disk):
 
 def test_flood_on_a_full_disk_is_refused_and_not_left_waiting(disk):
     broker = disk.broker
-    broker.call("memory.put", id="first", content="c")
+    put_first(broker)
     disk.fill()
     with broker.client() as client:
         replies = client.many([("memory.put", {"id": f"m{n}", "content": "c" * 1000})
