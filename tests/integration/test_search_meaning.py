@@ -128,6 +128,7 @@ def test_the_broker_stops_with_searches_that_wait(broker, ollama):
     ollama.hang()
     with broker.client() as client:
         idents = [client.send("memory.search", {"query": "car"}) for _ in range(5)]
+        client.call("hello")  # so all five have been read
         broker.stop()
         for ident in idents:
             assert "hits" in client.wait(ident).get()
