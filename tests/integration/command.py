@@ -1,6 +1,5 @@
 """Runs the `memferry` command against the broker of a test."""
 import json
-import pathlib
 import subprocess
 
 import harness
@@ -60,7 +59,7 @@ def everything_told(broker, *more):
                  ["--json", "status"], ["call", "alert.list"], ["call", "stats"]):
         done = command.run(*line)
         texts += [done.stdout.encode(), done.stderr.encode()]
-    texts += [path.read_bytes() for path in pathlib.Path(broker.state).rglob("*") if path.is_file()]
+    texts += harness.read_files(broker.state)
     return texts
 
 

@@ -238,6 +238,15 @@ def all_memories(client):
             return memories
 
 
+def read_files(directory):
+    """The bytes of every file below; some of SQLite's own come and go."""
+    found = []
+    for path in pathlib.Path(directory).rglob("*"):
+        with contextlib.suppress(FileNotFoundError, IsADirectoryError):
+            found.append(path.read_bytes())
+    return found
+
+
 def dump(client):
     """All memories with embeddings, and each one's history."""
     memories = all_memories(client)

@@ -285,7 +285,7 @@ def test_observed_statement_raises_an_alert_with_its_secrets_masked(make_broker)
     assert alert["id"] == reply["alerts"][0]["id"]
     assert alert["statement"] == "PGPASSWORD=*** psql -c 'DROP TABLE users'"
     assert not alert["undo"]
-    state = b"".join(p.read_bytes() for p in broker.state.rglob("*") if p.is_file())
+    state = b"".join(harness.read_files(broker.state))
     assert b"s3cret" not in state and "s3cret" not in broker.log_text()
 
 
