@@ -188,14 +188,26 @@ static void add_operation(struct guard_term *term, const char *text, size_t size
     term->operation_size += size;
 }
 
+/* a.b is one name; of anything else, (a).b or true.b, nobody knows the value. */
+static void add_property(struct guard_term *term, const struct guard_token *token)
+{
+    struct guard_operand *last = &term->operands[term->count - 1];
+
+    if (last->kind == GUARD_TOKEN_WORD || last->kind == GUARD_TOKEN_NAME) {
+        last->size = (size_t)(token->text + token->size - last->text);
+        return;
+    }
+    term->names_something = true;
+    term->is_complex = true;
+}
+
 static void add_token_operand(struct guard_condition *condition, const struct guard_token *token)
 {
     struct guard_term *term = &condition->levels[condition->depth].term;
     struct guard_operand operand = {.kind = token->kind, .text = token->text, .size = token->size};
 
-    if (condition->after_dot && term->count > 0) { /* a.b is one name */
-        struct guard_operand *last = &term->operands[term->count - 1];
-        last->size = (size_t)(token->text + token->size - last->text);
+    if (condition->after_dot && term->count > 0) {
+        add_property(term, token);
         return;
     }
     if (guard_token_is_name(token)) {
