@@ -18,6 +18,7 @@
  */
 #include "broker/applier_attempt.h"
 #include "broker/util/container.h"
+#include "broker/util/progress.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -49,6 +50,7 @@ struct applier {
     /* under the mutex */
     struct applier_queue queue;
     bool stopping, hurry;
+    struct progress progress;
     /* the thread's own */
     struct applier_queue batch;
     size_t alone_left; /* records to take one by one, after one of them failed */
@@ -67,6 +69,7 @@ void applier_apply(struct applier *applier, struct journal_list *records)
 {
     pthread_mutex_lock(&applier->mutex);
     journal_list_append(&applier->queue.records, records);
+    progress_wanted(&applier->progress);
     pthread_cond_signal(&applier->wake);
     pthread_mutex_unlock(&applier->mutex);
 }
@@ -75,8 +78,14 @@ void applier_submit(struct applier *applier, struct applier_work *work)
 {
     pthread_mutex_lock(&applier->mutex);
     applier_queue_add_work(&applier->queue, work);
+    progress_wanted(&applier->progress);
     pthread_cond_signal(&applier->wake);
     pthread_mutex_unlock(&applier->mutex);
+}
+
+int64_t applier_stuck_ms(const struct applier *applier)
+{
+    return progress_age_ms(&applier->progress);
 }
 
 /* Puts the batch back, to be taken one by one. */
@@ -253,6 +262,7 @@ static bool next_batch(struct applier *applier)
 {
     pthread_mutex_lock(&applier->mutex);
     while (applier_queue_is_empty(&applier->queue) && !applier->stopping) {
+        progress_idle(&applier->progress);
         pthread_cond_wait(&applier->wake, &applier->mutex);
     }
     applier_queue_take(&applier->queue, &applier->batch,
@@ -277,6 +287,7 @@ static void process_batch(struct applier *applier)
         } else {
             attempt_failed(applier, r, &err);
         }
+        progress_step(&applier->progress);
     }
 }
 
@@ -284,11 +295,13 @@ static void *applier_main(void *arg)
 {
     struct applier *applier = arg;
 
+    pthread_setname_np(pthread_self(), "store");
     while (next_batch(applier)) {
         process_batch(applier);
         if (!applier->has_failed &&
             store_wal_bytes(applier->store) >= applier->next_checkpoint_bytes) {
             checkpoint(applier);
+            progress_step(&applier->progress);
         }
     }
     if (!applier->has_failed) {

@@ -89,5 +89,8 @@ struct applier *applier_stop(struct applier *applier);
 void applier_apply(struct applier *applier, struct journal_list *records);
 /* Any thread; consumes the work. */
 void applier_submit(struct applier *applier, struct applier_work *work);
+/* How long there has been something to do without the end of an attempt; a full disk is tried again
+ * and again, and is none. Any thread. */
+int64_t applier_stuck_ms(const struct applier *applier);
 
 #endif

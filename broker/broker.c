@@ -62,7 +62,7 @@ static void broker_stop(struct broker *broker, int exit_code)
     }
     broker->stopping = true;
     broker->exit_code = exit_code;
-    systemd_notify("STOPPING=1");
+    systemd_notify("STOPPING=1\nSTATUS=Ending: what has a receipt is safe.");
     log_write(broker->log, LOG_LEVEL_INFO, "stopping", "stopping");
     uv_timer_start(&broker->stop_timer, stop_timer_cb, BROKER_STOP_MS, 0);
     listener_close(&broker->listener);
@@ -216,7 +216,7 @@ static void hangup_cb(uv_signal_t *signal, int number)
 
     (void)number;
     if (!broker->stopping) {
-        systemd_notify("RELOADING=1");
+        systemd_notifyf("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_monotonic_us());
         reload(broker);
         systemd_notify("READY=1");
     }
@@ -285,6 +285,7 @@ static struct broker *broker_new(const struct options *options, struct log *log)
                                          .sessions = &broker->sessions,
                                          .backups = &broker->backups,
                                          .stats = &broker->stats,
+                                         .health = &broker->health,
                                          .log = log,
                                          .mailbox = &broker->mailbox};
     return broker;
@@ -335,7 +336,8 @@ int broker_run(const struct options *options, struct log *log)
     broker->services.journal = broker->journal;
     log_write(log, LOG_LEVEL_INFO, "started", "memferryd " MEMFERRY_VERSION " on %s, state in %s",
               broker->places.socket, broker->places.state_dir);
-    systemd_notify("READY=1");
+    systemd_notifyf("READY=1\nSTATUS=Listening on %s.", broker->places.socket);
+    health_start(&broker->health);
     uv_run(&broker->loop, UV_RUN_DEFAULT);
     int exit_code = broker->exit_code;
     broker_free(broker);

@@ -8,6 +8,7 @@
 #include "broker/backup.h"
 #include "broker/broker.h"
 #include "broker/guard.h"
+#include "broker/health.h"
 #include "broker/journal.h"
 #include "broker/listener.h"
 #include "broker/methods.h"
@@ -32,6 +33,7 @@ struct broker {
     uv_timer_t stop_timer;
     struct mailbox mailbox;
     struct stats stats;
+    struct health health;
     struct peers peers;
     struct listener listener;
     struct writes writes;

@@ -80,6 +80,7 @@ static int start_loop(struct broker *broker, struct error *err)
                                         .log = broker->log,
                                         .loop = &broker->loop,
                                         .mailbox = &broker->mailbox};
+    health_init(&broker->health, &broker->loop, &broker->writes, broker->log);
     r = r == 0 ? guard_new(&broker->guard, &guard) : r;
     broker->loop_made = r == 0;
     return r < 0 ? error_set_errno(err, r, "cannot make the event loop's handles") : 0;

@@ -255,6 +255,7 @@ void journal_append(struct journal *journal, struct journal_list *records, unsig
     }
     pthread_mutex_lock(&queue->mutex);
     journal_list_append(&queue->records, records);
+    progress_wanted(&queue->progress);
     queue->peers = peers;
     wake = queue->records.count >= queue->wake_at;
     if (wake) {
@@ -292,4 +293,9 @@ void journal_stats(struct journal *journal, struct journal_stats *ret)
     pthread_mutex_unlock(&journal->queue.mutex);
     ret->first_seq = first_seq;
     ret->segments = segments;
+}
+
+int64_t journal_stuck_ms(const struct journal *journal)
+{
+    return progress_age_ms(&journal->queue.progress);
 }

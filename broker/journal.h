@@ -142,6 +142,9 @@ void journal_recycle(struct journal *journal, uint64_t upto_seq);
 /* Any thread. */
 void journal_stats(struct journal *journal, struct journal_stats *ret);
 
+/* How long the writer has had something to write without an end of a group. Any thread. */
+int64_t journal_stuck_ms(const struct journal *journal);
+
 /* Reads the journal in `dir` without changing it, for --check-journal: fills ret_found and calls
  * visit for each good event. Refused (JOURNAL_E_LOCKED) while a broker runs on it. */
 int journal_check(const char *dir, journal_visit_fn *visit, void *arg,

@@ -10,6 +10,7 @@
 #include "broker/journal.h"
 #include "broker/journal_pool.h"
 #include "broker/journal_recovery.h"
+#include "broker/util/progress.h"
 
 #include <pthread.h>
 
@@ -35,6 +36,7 @@ struct journal_queue {
     int64_t observed_stamp_us;
     bool stop;
     struct journal_stats stats;
+    struct progress progress; /* of the writer */
 };
 
 /* Of the writer thread, and of journal_open and journal_start before it runs. */

@@ -334,6 +334,7 @@ static bool take_queued(struct journal *journal, struct journal_list *ret_taken)
 
     pthread_mutex_lock(&queue->mutex);
     while (queue->records.head == NULL && !queue->stop) {
+        progress_idle(&queue->progress);
         queue->wake_at = 1;
         pthread_cond_wait(&queue->wake, &queue->mutex);
     }
@@ -355,12 +356,14 @@ void *writer_main(void *arg)
     struct journal *journal = arg;
     struct journal_list taken;
 
+    pthread_setname_np(pthread_self(), "writer");
     prctl(PR_SET_TIMERSLACK, 1UL); /* the default of 50 us is longer than the wait */
     while (take_queued(journal, &taken)) {
         while (taken.head != NULL) {
             struct journal_list group = {0};
             int status = commit_group(journal, &taken, &group);
             hand_back(journal, &group, status);
+            progress_step(&journal->queue.progress);
         }
     }
     return NULL;

@@ -310,7 +310,7 @@ bool lane_enter_call(struct lane *lane, enum lane_call call)
     bool enter = !lane->stopping || call == LANE_CALL_CLOSE;
     if (enter) {
         lane->status.busy = true;
-        lane->status.busy_since_ms = clock_wall_ms();
+        lane->status.busy_since_ms = clock_monotonic_ms();
     }
     pthread_mutex_unlock(&lane->mutex);
     return enter;

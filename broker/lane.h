@@ -55,10 +55,10 @@ struct lane_status {
     enum circuit circuit;
     int64_t next_probe_ms; /* wall clock; 0: none */
     uint64_t cursor;
-    uint64_t delivered; /* since the lane was made */
-    bool busy;          /* in a call of the plugin */
-    int64_t busy_since_ms;
-    char last_error[512]; /* "" : none */
+    uint64_t delivered;    /* since the lane was made */
+    bool busy;             /* in a call of the plugin */
+    int64_t busy_since_ms; /* monotonic */
+    char last_error[512];  /* "" : none */
     int64_t last_error_ms;
     int64_t last_success_ms;
 };

@@ -38,7 +38,7 @@ static int64_t age_ms(int64_t at_ms)
 static void pack_lane(msgpack_packer *packer, const struct lane_status *lane,
                       const struct reader_lane *stored)
 {
-    msgpack_pack_map(packer, 16);
+    msgpack_pack_map(packer, 17);
     pack_text_member(packer, "name", lane->name);
     pack_text_member(packer, "plugin", lane->plugin);
     pack_text_member(packer, "kind", lane_kind_name(lane->kind));
@@ -55,6 +55,7 @@ static void pack_lane(msgpack_packer *packer, const struct lane_status *lane,
     pack_time_member(packer, "last_error_ms", lane->last_error_ms);
     pack_time_member(packer, "last_success_ms", lane->last_success_ms);
     pack_time_member(packer, "next_probe_ms", lane->next_probe_ms);
+    pack_int_member(packer, "call_ms", health_call_ms(lane));
 }
 
 static void pack_detached(msgpack_packer *packer, const char *name,

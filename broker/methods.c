@@ -5,6 +5,7 @@
 
 const struct method methods[] = {
     {"hello", method_hello},
+    {"health", method_health},
     {"memory.put", method_memory_put},
     {"memory.delete", method_memory_delete},
     {"memory.get", method_memory_get},

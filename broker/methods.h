@@ -11,6 +11,7 @@
 #include "broker/backends.h"
 #include "broker/call.h"
 #include "broker/config.h"
+#include "broker/health.h"
 #include "broker/params.h"
 #include "broker/peer.h"
 #include "broker/query.h"
@@ -35,6 +36,7 @@ struct services {
     struct sessions *sessions;
     struct backups *backups;
     struct stats *stats;
+    struct health *health;
     struct alerts *alerts;
     struct subscribers *subscribers;
     struct journal *journal;
@@ -58,7 +60,7 @@ extern const struct method methods[];
 void methods_dispatch(struct services *services, struct call *call,
                       const struct rpc_request *request);
 
-method_fn method_hello, method_stats, method_store_backup;
+method_fn method_hello, method_health, method_stats, method_store_backup;
 method_fn method_memory_put, method_memory_delete;
 method_fn method_memory_get, method_memory_history, method_memory_list;
 method_fn method_memory_search, method_memory_restore, method_memory_import, method_memory_purge;

@@ -1,9 +1,12 @@
-/* systemd.c - socket activation and readiness, by the documented environment alone. */
+/* systemd.c - socket activation, readiness and the watchdog, by the documented environment alone.
+ */
 #include "broker/systemd.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,6 +14,7 @@
 #include <unistd.h>
 
 #define LISTEN_FDS_START 3
+#define STATE_MAX        512
 
 static long environment_number(const char *name)
 {
@@ -93,4 +97,22 @@ void systemd_notify(const char *state)
     sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT, (const struct sockaddr *)&address,
            size);
     close(fd);
+}
+
+void systemd_notifyf(const char *format, ...)
+{
+    char state[STATE_MAX];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(state, sizeof state, format, args);
+    va_end(args);
+    systemd_notify(state);
+}
+
+int64_t systemd_watchdog_ms(void)
+{
+    long pid = environment_number("WATCHDOG_PID"), usec = environment_number("WATCHDOG_USEC");
+
+    return usec <= 0 || (pid > 0 && pid != (long)getpid()) ? 0 : (int64_t)usec / 1000;
 }

@@ -35,7 +35,7 @@ static void note_active(struct writes *writes, struct peer *peer)
     }
 }
 
-static bool store_is_full(const struct writes *writes)
+bool writes_is_full(const struct writes *writes)
 {
     return __atomic_load_n(&writes->store_full, __ATOMIC_RELAXED);
 }
@@ -47,7 +47,7 @@ static void throttle(struct writes *writes)
     bool under = writes->in_flight < WRITES_UNAPPLIED_MAX / 10 * 9 &&
                  writes->in_flight_bytes < WRITES_UNAPPLIED_BYTES_MAX / 10 * 9;
 
-    if (store_is_full(writes)) { /* what comes is refused, and must be read for that */
+    if (writes_is_full(writes)) { /* what comes is refused, and must be read for that */
         over = false;
         under = true;
     }
@@ -85,7 +85,7 @@ void writes_submit(struct writes *writes, struct write_request *request)
         answer_now(request, WRITE_E_HELD);
         return;
     }
-    if (store_is_full(writes)) {
+    if (writes_is_full(writes)) {
         answer_now(request, JOURNAL_E_FULL);
         return;
     }
@@ -170,6 +170,7 @@ static void take_committed(struct writes *writes, struct journal_list *committed
         journal_list_push(&to_apply, record);
     }
     if (to_apply.count > 0) {
+        progress_wanted(&writes->applying);
         applier_apply(writes->applier, &to_apply);
     }
 }
@@ -191,6 +192,9 @@ static void take_applied(struct writes *writes, struct journal_list *applied)
 {
     struct journal_record *record;
 
+    if (applied->count > 0) {
+        progress_step(&writes->applying);
+    }
     while ((record = journal_list_pop(applied)) != NULL) {
         struct write *write = write_of(record);
         writes->unapplied--;
@@ -199,6 +203,9 @@ static void take_applied(struct writes *writes, struct journal_list *applied)
             answer(write);
         }
         finish(writes, write);
+    }
+    if (writes->unapplied == 0) {
+        progress_idle(&writes->applying);
     }
 }
 

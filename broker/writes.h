@@ -21,6 +21,7 @@
 #include "broker/journal.h"
 #include "broker/peer.h"
 #include "broker/stats.h"
+#include "broker/util/progress.h"
 
 #include <pthread.h>
 #include <uv.h>
@@ -86,6 +87,7 @@ struct writes {
     uint64_t committed_seq, applied_seq;
     size_t in_flight, in_flight_bytes; /* events between submit and free */
     size_t unapplied;                  /* those of them that are in the journal */
+    struct progress applying;          /* of them; a full disk holds it up */
     bool throttled;
     char held_for[65]; /* a recovery from this backend is under way: calls are busy; "": none */
     bool failed_told;
@@ -109,6 +111,9 @@ void writes_deinit(struct writes *writes);
 /* While a recovery from this backend is under way, what calls write is answered busy. NULL: it goes
  * on. */
 void writes_set_held(struct writes *writes, const char *backend);
+
+/* The store waits for room: what is written is refused. */
+bool writes_is_full(const struct writes *writes);
 
 /* Consumes the request. */
 void writes_submit(struct writes *writes, struct write_request *request);
