@@ -32,6 +32,7 @@ ASIDE = [
     ("command", ["client/cli/*"], ["public", "wire", "library", "command"]),
     ("heavy verbs", ["client/heavy/*"], ["public", "wire", "library", "command", "plugins",
                                         "heavy verbs"]),
+    ("manual", ["client/manual/*"], ["public", "command", "manual"]),
     ("plugins", ["plugins/*"], ["public", "plugins"]),
 ]
 # Asks the store for the loop: it belongs to that, whatever its name begins with.

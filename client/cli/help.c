@@ -1,9 +1,24 @@
 /* help.c - memferry help: made from the table of commands. */
+#include "client/cli/help.h"
+
 #include "client/cli/commands.h"
 
 #include <string.h>
 
 #define NAME_COLUMNS 23
+
+const char help_exit_codes[] =
+    "  0 done   1 not found   2 conflict with another version   64 usage   65 bad input\n"
+    "  69 no broker   70 internal   73 disk full   74 input or output, or the connection\n"
+    "  broke   75 busy or not in time: try again   76 protocol   77 forbidden\n";
+
+const char help_environment[] =
+    "  MEMFERRY_SOCKET        where the broker listens\n"
+    "  MEMFERRY_SESSION_ID    the session that puts belong to, in place of the file's\n"
+    "  MEMFERRY_SESSION_FILE  where the session in force stands (~/.claude-session-id)\n"
+    "  MEMFERRY_SESSION_IDLE  how long it may be idle (30m)\n"
+    "  MEMFERRY_NO_START=1    as --no-start\n"
+    "  NO_COLOR               no colours\n";
 
 static void print_options(struct cli *cli, const struct option *options)
 {
@@ -44,18 +59,9 @@ static int help_all(struct cli *cli)
           "  memferry help put\n",
           cli->out);
     title(cli, "Exit codes");
-    fputs("  0 done   1 not found   2 conflict with another version   64 usage   65 bad input\n"
-          "  69 no broker   70 internal   73 disk full   74 input or output, or the connection\n"
-          "  broke   75 busy or not in time: try again   76 protocol   77 forbidden\n",
-          cli->out);
+    fputs(help_exit_codes, cli->out);
     title(cli, "Environment");
-    fputs("  MEMFERRY_SOCKET        where the broker listens\n"
-          "  MEMFERRY_SESSION_ID    the session that puts belong to, in place of the file's\n"
-          "  MEMFERRY_SESSION_FILE  where the session in force stands (~/.claude-session-id)\n"
-          "  MEMFERRY_SESSION_IDLE  how long it may be idle (30m)\n"
-          "  MEMFERRY_NO_START=1    as --no-start\n"
-          "  NO_COLOR               no colours\n",
-          cli->out);
+    fputs(help_environment, cli->out);
     return EXIT_OK;
 }
 
