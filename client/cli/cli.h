@@ -60,6 +60,8 @@ void cli_init(struct cli *cli);
 /* Runs a command line; returns the exit code. */
 int cli_run(struct cli *cli, int argc, const char *const *argv);
 void cli_deinit(struct cli *cli);
+/* Takes the options of every command, wherever they stood. An exit code; what is wrong was told. */
+int cli_apply_globals(struct cli *cli, const struct args *args);
 
 /* Connects, starting the broker if there is none and that is wanted. An exit code; what went wrong
  * was told. */

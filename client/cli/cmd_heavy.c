@@ -55,11 +55,14 @@ static bool add_option(char **argv, size_t *count, const struct given *given)
  * options that stand before the verb are given again. NULL: out of memory. */
 static char **make_argv(const struct cli *cli, const struct args *args, const char *program)
 {
-    char **argv = calloc(args->given_count + args->word_count + 5, sizeof(char *));
+    char **argv = calloc(args->given_count + args->word_count + 8, sizeof(char *));
     size_t count = 0;
     bool good = argv != NULL && add(argv, &count, "%s", program) &&
                 (!cli->json || add(argv, &count, "--json")) &&
-                (!cli->quiet || add(argv, &count, "--quiet"));
+                (!cli->quiet || add(argv, &count, "--quiet")) &&
+                (!cli->no_start || add(argv, &count, "--no-start")) &&
+                (cli->socket == NULL || add(argv, &count, "--socket=%s", cli->socket)) &&
+                (cli->timeout_ms == 0 || add(argv, &count, "--timeout=%dms", cli->timeout_ms));
 
     for (size_t i = 0; good && i < args->given_count; i++) {
         good = add_option(argv, &count, &args->given[i]);

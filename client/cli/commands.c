@@ -2,6 +2,7 @@
 #include "client/cli/commands.h"
 
 #include "client/cli/cmd_export.h"
+#include "client/cli/cmd_ops.h"
 #include "client/cli/cmd_undo.h"
 #include "client/cli/suggest.h"
 
@@ -322,6 +323,16 @@ const struct command commands[] = {
      .examples = "  memferry backup /media/stick/memferry-$(date +%F).db\n",
      .options = backup_options,
      .run = command_backup},
+    {.group = "For operators",
+     .name = "explain",
+     .synopsis = "[ID...]",
+     .summary = "Say what an id means, and what to do: of the log, an error, an alert",
+     .text = "Without an id all are listed. Each line of the broker's log begins with one.\n",
+     .examples = "  memferry explain journal-full\n"
+                 "  memferry explain storage_full\n"
+                 "  journalctl --user -u memferryd -p warning\n",
+     .never_starts = true,
+     .run = command_heavy},
     {.group = "For programs and their makers",
      .name = "call",
      .synopsis = "METHOD [JSON | -]",

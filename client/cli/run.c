@@ -11,7 +11,7 @@
 #include <limits.h>
 #include <string.h>
 
-static int apply_globals(struct cli *cli, const struct args *args)
+int cli_apply_globals(struct cli *cli, const struct args *args)
 {
     const char *timeout = args_value(args, "timeout"), *socket = args_value(args, "socket");
     int64_t ms;
@@ -38,7 +38,7 @@ static int run_command(struct cli *cli, int argc, const char *const *argv,
 
     if (!args_parse(&args, argc, argv, global_options, cli->command->options, false)) {
         exit_code = cli_usage(cli, "%s", args.problem);
-    } else if ((exit_code = apply_globals(cli, &args)) == EXIT_OK) {
+    } else if ((exit_code = cli_apply_globals(cli, &args)) == EXIT_OK) {
         if (args_has(&args, "help") || args_has(before, "help")) {
             const char *word = cli->command->name;
             struct args help = none;
@@ -65,7 +65,7 @@ static int unknown_command(struct cli *cli, const char *name)
 static int dispatch(struct cli *cli, int argc, const char *const *argv, const struct args *before)
 {
     const char *name = args_word(before, 0);
-    int exit_code = apply_globals(cli, before);
+    int exit_code = cli_apply_globals(cli, before);
 
     if (exit_code != EXIT_OK) {
         return exit_code;

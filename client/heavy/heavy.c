@@ -13,9 +13,8 @@ static int run_verb(struct cli *cli, const struct args *args, bool parsed,
     if (!parsed) {
         return cli_usage(cli, "%s", args->problem);
     }
-    cli->json = args_has(args, "json");
-    cli->quiet = args_has(args, "quiet");
-    return run(cli, args);
+    int exit_code = cli_apply_globals(cli, args);
+    return exit_code == EXIT_OK ? run(cli, args) : exit_code;
 }
 
 int heavy_main(int argc, char **argv, const char *verb,
