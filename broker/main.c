@@ -5,6 +5,9 @@
 #include "broker/options.h"
 #include "broker/util/log.h"
 
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 int main(int argc, char **argv)
@@ -17,6 +20,11 @@ int main(int argc, char **argv)
         return r;
     }
     log_init(&log, STDERR_FILENO, options.log_level);
+    r = options.log_file != NULL ? log_to_file(&log, options.log_file, LOG_FILE_BYTES) : 0;
+    if (r != 0) {
+        fprintf(stderr, "memferryd: cannot log to %s: %s\n", options.log_file, strerror(-r));
+        return EX_CANTCREAT;
+    }
     if (options.action == OPTIONS_CHECK_CONFIG) {
         return check_config(&options, &log);
     }

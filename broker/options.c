@@ -18,6 +18,8 @@ static const char help[] =
     "  --state-dir DIR        default $MEMFERRY_STATE_DIR, else ~/.local/state/memferry\n"
     "  --plugin-dir DIR       default $MEMFERRY_PLUGIN_DIR, else where it was installed\n"
     "  --log-level LEVEL      error, warning, info (default) or debug\n"
+    "  --log-file FILE        log there in place of stderr; at 8 MiB it becomes FILE.1, and begins "
+    "anew\n"
     "  --check-config         read the config and load its plugins, say what is wrong, and exit\n"
     "  --check-journal[=PATH] verify journal and store of a broker that is not running, or a "
     "backup,\n"
@@ -36,6 +38,7 @@ enum {
     STATE_DIR,
     PLUGIN_DIR,
     LOG_LEVEL,
+    LOG_FILE,
     CHECK_CONFIG,
     CHECK_JOURNAL,
     FROM_BACKUP,
@@ -48,6 +51,7 @@ static const struct option long_options[] = {
     {"state-dir", required_argument, NULL, STATE_DIR},
     {"plugin-dir", required_argument, NULL, PLUGIN_DIR},
     {"log-level", required_argument, NULL, LOG_LEVEL},
+    {"log-file", required_argument, NULL, LOG_FILE},
     {"check-config", no_argument, NULL, CHECK_CONFIG},
     {"check-journal", optional_argument, NULL, CHECK_JOURNAL},
     {"from-backup", required_argument, NULL, FROM_BACKUP},
@@ -81,6 +85,9 @@ static int parse_one(int option, struct options *ret)
         return log_level_parse(optarg, &ret->log_level) == 0
                    ? 0
                    : usage_error(optarg, "is no log level: error, warning, info or debug");
+    case LOG_FILE:
+        ret->log_file = optarg;
+        return 0;
     case CHECK_CONFIG:
         ret->action = OPTIONS_CHECK_CONFIG;
         return 0;

@@ -17,6 +17,7 @@ struct options {
     const char *config, *socket, *state_dir, *plugin_dir; /* NULL: by environment or default */
     const char *check_path; /* of --check-journal: a directory or a backup; NULL: state_dir */
     const char *file;       /* of --from-backup */
+    const char *log_file;   /* NULL: stderr */
     enum log_level log_level;
 };
 

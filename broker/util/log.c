@@ -5,6 +5,8 @@
  * journald, else time and level), made one line of clean text, and written at once, so lines of two
  * threads never mix (a pipe keeps writes up to PIPE_BUF whole, which LINE_SIZE_MAX respects).
  *
+ * In a file of its own, the line that fills it makes the next one begin a new file.
+ *
  * Failure modes: a text too long is cut at a whole character and ends in "..."; a stderr that is
  * closed or full loses the line. Neither is told to anyone: there is nobody left to tell.
  */
@@ -13,7 +15,10 @@
 #include "broker/util/clock.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -56,6 +61,79 @@ void log_init(struct log *log, int fd, enum log_level level)
     log->fd = fd;
     log->level = (int)level;
     log->journald = is_journal_stream(fd);
+    log->file = NULL;
+    log->file_bytes = 0;
+    log->written = 0;
+}
+
+/* ---- a file of its own ---- */
+
+static bool is_at(int fd, const char *path)
+{
+    struct stat ours, there;
+
+    return fstat(fd, &ours) == 0 && stat(path, &there) == 0 && ours.st_dev == there.st_dev &&
+           ours.st_ino == there.st_ino;
+}
+
+/* Puts the file in the place of fd; stdout follows where it goes to the same place as fd did. */
+static int file_take(struct log *log, const char *path)
+{
+    struct stat now, out;
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
+
+    if (fd < 0) {
+        return -errno;
+    }
+    bool with_stdout = fstat(log->fd, &now) == 0 && fstat(STDOUT_FILENO, &out) == 0 &&
+                       now.st_dev == out.st_dev && now.st_ino == out.st_ino;
+    int r = dup2(fd, log->fd) < 0 ? -errno : 0;
+    if (r == 0 && with_stdout && dup2(fd, STDOUT_FILENO) < 0) {
+        r = -errno;
+    }
+    log->written = fstat(fd, &now) == 0 ? (uint64_t)now.st_size : 0;
+    close(fd);
+    return r;
+}
+
+/* By the one thread whose line filled it; what others write meanwhile stands in either file. Where
+ * it cannot be renamed it is emptied: it stays bounded. */
+static void file_turn(struct log *log)
+{
+    char old[PATH_MAX];
+    int length = snprintf(old, sizeof old, "%s.1", log->file);
+
+    log->written = 0;
+    /* Another broker that starts on the same file may have done so just now. */
+    if (is_at(log->fd, log->file) && (length >= (int)sizeof old || rename(log->file, old) < 0) &&
+        ftruncate(log->fd, 0) < 0) {
+        return;
+    }
+    (void)file_take(log, log->file); /* it goes on in the old one where that fails */
+}
+
+static void file_count(struct log *log, size_t size)
+{
+    uint64_t before = atomic_fetch_add(&log->written, size);
+
+    if (before < log->file_bytes && before + size >= log->file_bytes) {
+        file_turn(log);
+    }
+}
+
+int log_to_file(struct log *log, const char *path, uint64_t file_bytes)
+{
+    int r = file_take(log, path);
+
+    if (r == 0) {
+        log->journald = 0;
+        log->file = path;
+        log->file_bytes = file_bytes;
+        if (log->written >= file_bytes) {
+            file_turn(log);
+        }
+    }
+    return r;
 }
 
 int log_level_parse(const char *text, enum log_level *ret_level)
@@ -154,4 +232,9 @@ void log_write(struct log *log, enum log_level level, const char *id, const char
     make_one_line(line, end);
     line[end] = '\n';
     write_line(log->fd, line, end + 1);
+    if (log->file != NULL) {
+        int saved_errno = errno;
+        file_count(log, end + 1);
+        errno = saved_errno;
+    }
 }

@@ -42,7 +42,9 @@ static int fail_with_log(struct cli *cli, const struct start_log *log)
 
     int fd = log->path[0] != '\0' ? open(log->path, O_RDONLY | O_CLOEXEC) : -1;
     if (fd >= 0) {
-        size = pread(fd, tail, LOG_TAIL_SIZE, log->size_before);
+        struct stat status;
+        bool is_new = fstat(fd, &status) == 0 && status.st_size < log->size_before;
+        size = pread(fd, tail, LOG_TAIL_SIZE, is_new ? 0 : log->size_before);
         close(fd);
     }
     while (size > 0 && tail[size - 1] == '\n') {

@@ -99,11 +99,27 @@ static void exec_beside(const char *self, const char *relative, char **argv)
     }
 }
 
+/* memferryd [--socket PATH] [--log-file FILE]; what it is given is not written to. */
+static void make_argv(const struct start_log *log, const char *socket, const char **argv)
+{
+    *argv++ = "memferryd";
+    if (socket != NULL) {
+        *argv++ = "--socket";
+        *argv++ = socket;
+    }
+    if (log->path[0] != '\0') {
+        *argv++ = "--log-file";
+        *argv++ = log->path;
+    }
+    *argv = NULL;
+}
+
 _Noreturn void start_child(const struct start_log *log, const char *socket, int status_fd)
 {
     char self[START_PATH_SIZE];
-    char name[] = "memferryd", option[] = "--socket";
-    char *argv[] = {name, socket != NULL ? option : NULL, (char *)(uintptr_t)socket, NULL};
+    const char *words[6];
+    char **argv = (char **)(uintptr_t)words;
+    make_argv(log, socket, words);
     ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
 
     setsid();

@@ -5,6 +5,9 @@
 #include "broker/util/clock.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -163,6 +166,146 @@ static void test_levels_are_parsed_by_name(void **state)
     assert_int_equal(level, LOG_LEVEL_WARNING);
 }
 
+/* ---- a file of its own ---- */
+
+struct file_fixture {
+    char directory[64], path[96], old[96];
+    struct log log;
+};
+
+static int setup_file(void **state)
+{
+    struct file_fixture *f = calloc(1, sizeof *f);
+
+    assert_non_null(f);
+    snprintf(f->directory, sizeof f->directory, "/tmp/mf-log-XXXXXX");
+    assert_non_null(mkdtemp(f->directory));
+    snprintf(f->path, sizeof f->path, "%s/log", f->directory);
+    snprintf(f->old, sizeof f->old, "%s/log.1", f->directory);
+    int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    log_init(&f->log, fd, LOG_LEVEL_INFO);
+    *state = f;
+    return 0;
+}
+
+static int teardown_file(void **state)
+{
+    struct file_fixture *f = *state;
+
+    close(f->log.fd);
+    unlink(f->path);
+    unlink(f->old);
+    rmdir(f->directory);
+    free(f);
+    return 0;
+}
+
+static off_t size_of(const char *path)
+{
+    struct stat status;
+
+    return stat(path, &status) == 0 ? status.st_size : -1;
+}
+
+static size_t lines_of(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    size_t lines = 0;
+    int c;
+
+    if (file == NULL) {
+        return 0;
+    }
+    while ((c = getc(file)) != EOF) {
+        lines += c == '\n';
+    }
+    fclose(file);
+    return lines;
+}
+
+static void test_a_file_is_bounded_and_the_newest_lines_are_in_it(void **state)
+{
+    struct file_fixture *f = *state;
+    char newest[256] = "";
+
+    assert_int_equal(log_to_file(&f->log, f->path, 4096), 0);
+    for (int i = 0; i < 1000; i++) {
+        log_write(&f->log, LOG_LEVEL_INFO, "test", "line %d", i);
+        assert_true(size_of(f->path) < 4096);
+    }
+    assert_true(size_of(f->old) >= 4096 && size_of(f->old) < 4096 + 256);
+    FILE *file = fopen(f->path, "r");
+    assert_non_null(file);
+    while (fgets(newest, sizeof newest, file) != NULL) {
+    }
+    fclose(file);
+    assert_non_null(strstr(newest, "test: line 999\n"));
+}
+
+static void test_a_file_that_is_full_already_is_put_aside_at_once(void **state)
+{
+    struct file_fixture *f = *state;
+
+    assert_int_equal(log_to_file(&f->log, f->path, 1 << 20), 0);
+    for (int i = 0; i < 100; i++) {
+        log_write(&f->log, LOG_LEVEL_INFO, "test", "line %d", i);
+    }
+    assert_int_equal(log_to_file(&f->log, f->path, 1024), 0);
+    assert_int_equal(size_of(f->path), 0);
+    assert_int_equal(lines_of(f->old), 100);
+}
+
+static void test_a_file_that_cannot_be_opened_changes_nothing(void **state)
+{
+    struct file_fixture *f = *state;
+
+    assert_int_equal(symlink("/dev/null", f->path), 0);
+    assert_int_equal(log_to_file(&f->log, f->path, 1024), -ELOOP);
+    assert_null(f->log.file);
+}
+
+static void test_a_file_that_cannot_be_renamed_is_emptied(void **state)
+{
+    struct file_fixture *f = *state;
+
+    assert_int_equal(mkdir(f->old, 0700), 0);
+    assert_int_equal(log_to_file(&f->log, f->path, 2048), 0);
+    for (int i = 0; i < 500; i++) {
+        log_write(&f->log, LOG_LEVEL_INFO, "test", "line %d", i);
+    }
+    assert_true(size_of(f->path) >= 0 && size_of(f->path) < 2048);
+    assert_int_equal(rmdir(f->old), 0);
+}
+
+#define WRITERS      4
+#define WRITER_LINES 2000
+
+static void *write_lines(void *arg)
+{
+    for (int i = 0; i < WRITER_LINES; i++) {
+        log_write(arg, LOG_LEVEL_INFO, "test", "line %d", i);
+    }
+    return NULL;
+}
+
+static void test_no_line_is_lost_when_a_file_is_put_aside(void **state)
+{
+    struct file_fixture *f = *state;
+    pthread_t threads[WRITERS];
+
+    /* Half of what is written fills it. */
+    assert_int_equal(log_to_file(&f->log, f->path, 250000), 0);
+    for (int i = 0; i < WRITERS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, write_lines, &f->log), 0);
+    }
+    for (int i = 0; i < WRITERS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    assert_true(lines_of(f->old) > 0);
+    assert_int_equal(lines_of(f->path) + lines_of(f->old), WRITERS * WRITER_LINES);
+}
+
 static void test_clocks_agree_with_themselves(void **state)
 {
     (void)state;
@@ -188,6 +331,16 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_closed_log_loses_the_line_and_keeps_errno, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_a_file_is_bounded_and_the_newest_lines_are_in_it,
+                                        setup_file, teardown_file),
+        cmocka_unit_test_setup_teardown(test_a_file_that_is_full_already_is_put_aside_at_once,
+                                        setup_file, teardown_file),
+        cmocka_unit_test_setup_teardown(test_a_file_that_cannot_be_opened_changes_nothing,
+                                        setup_file, teardown_file),
+        cmocka_unit_test_setup_teardown(test_a_file_that_cannot_be_renamed_is_emptied, setup_file,
+                                        teardown_file),
+        cmocka_unit_test_setup_teardown(test_no_line_is_lost_when_a_file_is_put_aside, setup_file,
+                                        teardown_file),
         cmocka_unit_test(test_levels_are_parsed_by_name),
         cmocka_unit_test(test_clocks_agree_with_themselves),
     };
