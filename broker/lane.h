@@ -55,10 +55,12 @@ struct lane_status {
     enum circuit circuit;
     int64_t next_probe_ms; /* wall clock; 0: none */
     uint64_t cursor;
-    uint64_t delivered;    /* since the lane was made */
-    bool busy;             /* in a call of the plugin */
-    int64_t busy_since_ms; /* monotonic */
-    char last_error[512];  /* "" : none */
+    uint64_t delivered;         /* since the lane was made, as are … */
+    uint64_t retried, rejected; /* … these: memories, once for each time */
+    uint64_t opened;            /* times that its circuit has opened */
+    bool busy;                  /* in a call of the plugin */
+    int64_t busy_since_ms;      /* monotonic */
+    char last_error[512];       /* "" : none */
     int64_t last_error_ms;
     int64_t last_success_ms;
 };

@@ -94,6 +94,9 @@ static void fail(struct lane *lane, enum circuit_cause cause, uint32_t asked_ms,
               lane->told_open ? "lane-probe-failed" : "lane-circuit-open",
               "Backend %s: nothing is sent until a probe succeeds; the next is in %lld ms. %s",
               lane->name, (long long)(lane->circuit.probe_at_ms - now_ms), why);
+    pthread_mutex_lock(&lane->mutex);
+    lane->status.opened += !lane->told_open;
+    pthread_mutex_unlock(&lane->mutex);
     lane->told_open = true;
     lane_publish_circuit(lane);
 }

@@ -181,6 +181,14 @@ void lane_stand_at(struct lane *lane, uint64_t cursor, uint64_t delivered)
     pthread_mutex_unlock(&lane->mutex);
 }
 
+static void count_failures(struct lane *lane, const struct delivery *delivery)
+{
+    pthread_mutex_lock(&lane->mutex);
+    lane->status.retried += delivery->retry;
+    lane->status.rejected += delivery->reject;
+    pthread_mutex_unlock(&lane->mutex);
+}
+
 static void note_last_failure(struct lane *lane, size_t n)
 {
     struct delivery *delivery = lane->delivery;
@@ -235,6 +243,7 @@ int lane_record(struct lane *lane, enum lane_source source, const struct lane_ba
         return record_empty(&record, err);
     }
     note_last_failure(lane, batch->count);
+    count_failures(lane, delivery);
     if (delivery->done + delivery->retry + delivery->reject == 0) {
         return 0;
     }

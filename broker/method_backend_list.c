@@ -38,7 +38,7 @@ static int64_t age_ms(int64_t at_ms)
 static void pack_lane(msgpack_packer *packer, const struct lane_status *lane,
                       const struct reader_lane *stored)
 {
-    msgpack_pack_map(packer, 17);
+    msgpack_pack_map(packer, 20);
     pack_text_member(packer, "name", lane->name);
     pack_text_member(packer, "plugin", lane->plugin);
     pack_text_member(packer, "kind", lane_kind_name(lane->kind));
@@ -51,6 +51,9 @@ static void pack_lane(msgpack_packer *packer, const struct lane_status *lane,
     pack_uint_member(packer, "deferred", stored->deferred);
     pack_uint_member(packer, "dead", stored->dead);
     pack_uint_member(packer, "delivered", stored->delivered);
+    pack_uint_member(packer, "retried", lane->retried);
+    pack_uint_member(packer, "rejected", lane->rejected);
+    pack_uint_member(packer, "circuit_opened", lane->opened);
     pack_text_member(packer, "last_error", lane->last_error);
     pack_time_member(packer, "last_error_ms", lane->last_error_ms);
     pack_time_member(packer, "last_success_ms", lane->last_success_ms);

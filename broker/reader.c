@@ -211,14 +211,15 @@ int reader_history(struct reader *reader, const char *id, uint32_t limit,
 
 /* ---- counts ---- */
 
-static int count_open_alerts(struct reader *reader, struct reader_counts *ret, struct error *err)
+/* By a statement that counts rows. */
+static int count_rows(struct reader *reader, int statement, uint64_t *ret, struct error *err)
 {
-    sqlite3_stmt *count = reader->statements[READER_ALERTS_OPEN];
+    sqlite3_stmt *count = reader->statements[statement];
     bool row;
 
     int r = sql_step(&reader->sql, count, &row, err);
     if (r == 0 && row) {
-        ret->alerts_open = sql_column_uint(count, 0);
+        *ret = sql_column_uint(count, 0);
     }
     sql_reset(count);
     return r;
@@ -248,7 +249,10 @@ static int count_all(struct reader *reader, struct reader_counts *ret, struct er
     int r = reader_read_counts(reader, ret, err);
 
     if (r == 0) {
-        r = count_open_alerts(reader, ret, err);
+        r = count_rows(reader, READER_ALERTS_OPEN, &ret->alerts_open, err);
+    }
+    if (r == 0) {
+        r = count_rows(reader, READER_SESSIONS_OPEN, &ret->sessions_open, err);
     }
     if (r == 0) {
         r = reader_find_embedder(reader, &embedder, err);

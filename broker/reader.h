@@ -115,6 +115,7 @@ struct reader_counts {
     uint64_t memories, deleted, events, embeddings;
     uint64_t alerts_open;        /* not acked */
     uint64_t embeddings_pending; /* of memories, as struct reader_lane's; 0 without an embedder */
+    uint64_t sessions_open;
     uint64_t applied_seq;
 };
 int reader_counts(struct reader *reader, struct reader_counts *ret, struct error *err);

@@ -161,6 +161,8 @@ const char *const reader_statement_texts[READER_STATEMENTS] = {
                           "CROSS JOIN alert a ON a.id=d.memory_id "
                           "WHERE d.lane=?1 AND d.dead=0 AND d.due_ms<=?2 "
                           "ORDER BY d.due_ms LIMIT ?3",
+    [READER_SESSIONS_OPEN] = "SELECT count(*) FROM session INDEXED BY session_open "
+                             "WHERE ended_ms IS NULL",
     [READER_ALERTS_OPEN] = "SELECT count(*) FROM alert INDEXED BY alert_open "
                            "WHERE acked_ms IS NULL",
     [READER_ALERT_AT] = "SELECT " ALERT_COLUMNS " FROM alert a WHERE a.seq=?1",

@@ -29,6 +29,7 @@ static uint64_t bucket_top(unsigned bucket)
 void histogram_add(struct histogram *histogram, uint64_t value_us)
 {
     histogram->count++;
+    histogram->sum_us += value_us;
     histogram->buckets[bucket_of(value_us)]++;
     if (value_us > histogram->max_us) {
         histogram->max_us = value_us;
@@ -51,6 +52,17 @@ uint64_t histogram_at(const struct histogram *histogram, double fraction)
         }
     }
     return histogram->max_us;
+}
+
+uint64_t histogram_below(const struct histogram *histogram, unsigned exponent)
+{
+    unsigned end = bucket_of(UINT64_C(1) << exponent);
+    uint64_t seen = 0;
+
+    for (unsigned i = 0; i < end; i++) {
+        seen += histogram->buckets[i];
+    }
+    return seen;
 }
 
 void stats_put_answered(struct stats *stats, uint64_t latency_us)

@@ -221,9 +221,15 @@ const struct explanation explain_log[] = {
      "A start applied the events that were in the journal and not yet in the store, as it does "
      "after a crash.",
      NULL},
+    {"stuck", "error",
+     "Writer or store have had work for 30 s and have not finished a step of it: the disk does not "
+     "answer. Under systemd's watchdog the broker is then ended and started again, which loses "
+     "nothing that has a receipt.",
+     "Look at the disk (dmesg); memferry health says how long it has been."},
     {"subscriber-failed", "warning",
      "A subscriber could not be told some events. Where its connection was closed it can go on "
      "with "
      "from_seq, and misses nothing.",
      "The line has the reason."},
+    {"unstuck", "warning", "Writer and store go on after they had stood still (stuck).", NULL},
     {NULL, NULL, NULL, NULL}};

@@ -43,12 +43,28 @@ static void test_the_tail_is_kept(void **state)
     assert_int_equal(histogram.max_us, 5000000000ull);
 }
 
+static void test_what_is_below_a_power_of_two_is_counted_exactly(void **state)
+{
+    struct histogram histogram = {0};
+
+    (void)state;
+    for (uint64_t value = 1; value <= 3000; value++) {
+        histogram_add(&histogram, value);
+    }
+    for (unsigned exponent = 5; exponent <= 11; exponent++) {
+        assert_int_equal(histogram_below(&histogram, exponent), (1u << exponent) - 1);
+    }
+    assert_int_equal(histogram_below(&histogram, 23), 3000);
+    assert_int_equal(histogram.sum_us, 3000 * 3001 / 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_empty_histogram_answers_zero),
         cmocka_unit_test(test_a_single_value_is_known_to_three_percent),
         cmocka_unit_test(test_the_tail_is_kept),
+        cmocka_unit_test(test_what_is_below_a_power_of_two_is_counted_exactly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
