@@ -229,6 +229,8 @@ static void turn(struct broker *broker)
     if (broker->running) {
         writes_turn(&broker->writes);
         peers_turn(&broker->peers);
+        queries_turn(&broker->queries);
+        queries_turn(&broker->searches.queries);
         subscribers_turn(&broker->subscribers);
         writes_turn(&broker->writes);
     }

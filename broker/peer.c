@@ -104,7 +104,7 @@ void peer_unref(struct peer *peer)
         return;
     }
     *(peer->refused ? &peer->set->refused_count : &peer->set->count) -= 1;
-    peer->set->buffered_bytes -= peer->in_capacity;
+    peer->set->buffered_bytes -= peer->in_capacity + peer->unread_counted;
     free(peer->in);
     msgpack_sbuffer_destroy(&peer->out);
     msgpack_sbuffer_destroy(&peer->sending);
@@ -175,13 +175,13 @@ void peer_drain_on(struct peer *peer)
 
 void peer_finish(struct peer *peer)
 {
-    if (peer->state < PEER_HALF || peer->state == PEER_CLOSING || peer->calls > 0) {
+    if (peer->state < PEER_HALF || peer->state == PEER_CLOSING) {
         return;
     }
-    if (peer_unread(peer) > 0) {
-        if (peer->set->closing) { /* one that never reads must not hold up the end */
-            start_drain_timer(peer, PEER_STOP_DRAIN_MAX_MS);
-        }
+    if (peer_unread(peer) > 0 && peer->set->closing) { /* one that never reads must not hold up */
+        start_drain_timer(peer, PEER_STOP_DRAIN_MAX_MS);
+    }
+    if (peer_unread(peer) > 0 || peer->calls > 0) {
         return;
     }
     if (peer->state == PEER_DRAINING && !peer->ended) {
@@ -207,6 +207,8 @@ int peers_add(struct peers *set, int fd, uid_t uid, pid_t pid)
     peer->pid = pid;
     peer->references = 2; /* of its two handles */
     peer->connected = true;
+    peer->taken_seen = -1;
+    peer->reads.peer = peer->searches.peer = peer;
     peer->refused = set->count >= set->max;
     msgpack_sbuffer_init(&peer->out);
     msgpack_sbuffer_init(&peer->sending);

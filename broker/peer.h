@@ -13,7 +13,9 @@
  *
  * Failure modes: reading pauses while a limit below is reached, and goes on by itself. A peer that
  * is closed with calls in flight lives on, without a connection, until they are answered; until
- * then it counts as one, so that what peers that went have left behind is bounded too.
+ * then it counts as one, so that what peers that went have left behind is bounded too. What a peer
+ * has asked is not fetched while it leaves its replies lying (peer_takes_replies): else a few bytes
+ * of requests, on many connections, would fetch gigabytes.
  *
  * All of it runs in the loop.
  */
@@ -29,9 +31,10 @@
 
 #define PEER_CALLS_MAX         1024                /* in flight */
 #define PEER_CALL_BYTES_MAX    ((size_t)16 << 20)  /* their frames */
-#define PEER_UNREAD_PAUSE      ((size_t)1 << 20)   /* replies not taken: reading pauses */
+#define PEER_UNREAD_PAUSE      ((size_t)1 << 20)   /* replies not taken: it has to wait */
 #define PEER_UNREAD_MAX        ((size_t)64 << 20)  /* replies not taken: closed */
 #define PEERS_BYTES_MAX        ((size_t)256 << 20) /* buffers of all peers together */
+#define PEERS_BYTES_FULL       ((size_t)320 << 20) /* and nothing more is fetched for anybody */
 #define PEERS_REFUSED_MAX      24   /* connections over the limit that are told so at once */
 #define PEER_DRAIN_MS          2000 /* how long the input of a peer that erred is discarded */
 #define PEER_REFUSED_MS        200 /* how long one over the limit may take to speak before it is told */
@@ -61,6 +64,7 @@ struct query;
 struct read_round {
     struct query *head, *tail;
     struct read_round *next;
+    struct peer *peer; /* NULL: the broker's own */
 };
 
 struct peer {
@@ -92,6 +96,9 @@ struct peer {
     /* output */
     msgpack_sbuffer out;     /* to be written */
     msgpack_sbuffer sending; /* being written by `write` */
+    size_t unread_counted;   /* of both, in the set's buffered_bytes */
+    int64_t given_bytes;     /* to uv_write so far */
+    int64_t taken_seen;      /* of them, at the budget's last tick; -1: there was none */
     uv_write_t write;
     bool writing;
     uv_timer_t drain_timer;
@@ -138,7 +145,10 @@ void peer_process(struct peer *peer); /* frames that are in the buffer */
 bool peer_should_pause(const struct peer *peer);
 /* Whether nobody is left to read our replies, either: not only half of the connection is closed. */
 bool peer_is_gone(const struct peer *peer);
+/* Output came or went: it is counted, and written in this turn. */
 void peer_mark_dirty(struct peer *peer);
+/* Whether more may be fetched for it: it reads what it gets, or nobody is there to get it. */
+bool peer_takes_replies(const struct peer *peer);
 void peer_flush(struct peer *peer);
 size_t peer_unread(const struct peer *peer);
 void peer_set_state(struct peer *peer, enum peer_state state);

@@ -15,8 +15,26 @@ size_t peer_unread(const struct peer *peer)
     return peer->out.size + (peer->writing ? peer->sending.size : 0);
 }
 
+/* Brings the set's count of what is buffered up to date. */
+static void count_unread(struct peer *peer)
+{
+    size_t unread = peer_unread(peer);
+
+    peer->set->buffered_bytes += unread - peer->unread_counted;
+    peer->unread_counted = unread;
+}
+
+bool peer_takes_replies(const struct peer *peer)
+{
+    size_t buffered = peer->set->buffered_bytes;
+    size_t limit = buffered > PEERS_BYTES_MAX ? PEER_BUDGET_SMALL : PEER_UNREAD_PAUSE;
+
+    return !peer->connected || (buffered <= PEERS_BYTES_FULL && peer_unread(peer) <= limit);
+}
+
 void peer_mark_dirty(struct peer *peer)
 {
+    count_unread(peer);
     if (!peer->dirty && peer->connected) {
         peer->dirty = true;
         peer->next_dirty = peer->set->dirty;
@@ -39,12 +57,15 @@ static void write_cb(uv_write_t *write, int status)
     struct peer *peer = container_of(write, struct peer, write);
 
     peer->writing = false;
-    peer->set->buffered_bytes -= peer->sending.size;
     msgpack_sbuffer_destroy(&peer->sending);
     msgpack_sbuffer_init(&peer->sending);
     if (status < 0) {
+        count_unread(peer);
         peer_close(peer);
     } else {
+        if (peer->set->closing && peer->calls > 0) { /* it reads, and there is more to come */
+            uv_timer_stop(&peer->drain_timer);
+        }
         peer_mark_dirty(peer);
     }
     peer_unref(peer);
@@ -58,8 +79,8 @@ static void send_rest(struct peer *peer, size_t sent)
     msgpack_sbuffer_init(&peer->out);
     uv_buf_t buffer = uv_buf_init(peer->sending.data + sent, (unsigned)(peer->sending.size - sent));
     peer->writing = true;
+    peer->given_bytes += (int64_t)buffer.len;
     peer->references++;
-    peer->set->buffered_bytes += peer->sending.size;
     int r = uv_write(&peer->write, (uv_stream_t *)&peer->pipe, &buffer, 1, write_cb);
     if (r < 0) {
         write_cb(&peer->write, r);
@@ -87,6 +108,7 @@ void peer_flush(struct peer *peer)
         peer_close(peer);
     } else if (sent >= 0 && (size_t)sent == peer->out.size) {
         out_empty(peer);
+        count_unread(peer);
     } else {
         send_rest(peer, sent > 0 ? (size_t)sent : 0);
     }

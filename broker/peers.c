@@ -75,6 +75,7 @@ void peers_turn(struct peers *set)
         resume_paused(set);
         flush_dirty(set);
     }
+    peers_check_budget(set); /* replies count, too */
 }
 
 void peers_pause_writers(struct peers *set, bool paused)
@@ -92,7 +93,7 @@ static struct peer *largest_unpaused(struct peers *set)
     struct peer *largest = NULL;
 
     for (struct peer *peer = set->head; peer != NULL; peer = peer->next) {
-        if (peer->state == PEER_OPEN && !peer->over_budget &&
+        if (peer->state <= PEER_HALF && !peer->over_budget &&
             peer_holds(peer) > PEER_BUDGET_SMALL &&
             (largest == NULL || peer_holds(peer) > peer_holds(largest))) {
             largest = peer;
@@ -112,6 +113,7 @@ static void lift_budget(struct peers *set)
 {
     for (struct peer *peer = set->head; peer != NULL; peer = peer->next) {
         peer->over_budget = false;
+        peer->taken_seen = -1;
     }
     uv_timer_stop(&set->budget_timer);
 }
@@ -125,20 +127,39 @@ static void close_one_stuck(struct peer *peer)
     peer_close(peer);
 }
 
-/* Halves of frames can hold the whole budget, and then nobody would ever go on: who waited longest
- * is told busy and closed. Who has hung up is not noticed by reading, since that is stopped. */
+/* Whether a peer has left its replies lying since the last tick. */
+static bool leaves_lying(struct peer *peer)
+{
+    size_t queued = uv_stream_get_write_queue_size((uv_stream_t *)&peer->pipe);
+    int64_t taken = peer->given_bytes - (int64_t)queued;
+    bool lies = queued > PEER_BUDGET_SMALL && peer->taken_seen >= 0 &&
+                taken - peer->taken_seen < (int64_t)PEER_BUDGET_SMALL;
+
+    peer->taken_seen = taken;
+    return lies;
+}
+
+static bool has_waited_long(const struct peer *peer, uint64_t now_ms)
+{
+    return peer->over_budget && peer->calls == 0 &&
+           now_ms - peer->over_budget_since_ms > PEER_BUDGET_MS;
+}
+
+/* Halves of frames and replies that nobody takes can hold the whole budget, and then nobody would
+ * ever go on: who takes nothing, or waited longest, is told busy and closed. Who has hung up is not
+ * noticed by reading, since that is stopped. */
 static void close_stuck(struct peers *set, uint64_t now_ms)
 {
     struct peer *next;
 
     for (struct peer *peer = set->head; peer != NULL; peer = next) {
         next = peer->next;
-        if (!peer->over_budget || peer->state != PEER_OPEN) {
+        if (peer->state > PEER_HALF) {
             continue;
         }
-        if (peer_is_gone(peer)) {
+        if (peer->over_budget && peer_is_gone(peer)) {
             peer_close(peer);
-        } else if (peer->calls == 0 && now_ms - peer->over_budget_since_ms > PEER_BUDGET_MS) {
+        } else if (leaves_lying(peer) || has_waited_long(peer, now_ms)) {
             close_one_stuck(peer);
         }
     }
@@ -157,12 +178,14 @@ static void budget_cb(uv_timer_t *timer)
 
 void peers_check_budget(struct peers *set)
 {
-    if (set->buffered_bytes <= PEERS_BYTES_MAX) {
+    if (set->buffered_bytes <= PEERS_BYTES_MAX || set->closing) {
         return;
     }
     struct peer *largest = largest_unpaused(set);
     if (largest != NULL) {
         pause_for_budget(largest);
+    }
+    if (!uv_is_active((uv_handle_t *)&set->budget_timer)) {
         uv_timer_start(&set->budget_timer, budget_cb, BUDGET_TICK_MS, BUDGET_TICK_MS);
     }
 }

@@ -94,17 +94,32 @@ static void wait_turn(struct queries *queries, struct query *query)
     round->tail = query;
 }
 
+/* The first round of a peer that takes its replies; the others are put aside on the way. */
+static struct read_round *next_round(struct queries *queries)
+{
+    struct read_round *round;
+
+    while ((round = queries->round_head) != NULL) {
+        queries->round_head = round->next;
+        if (queries->round_head == NULL) {
+            queries->round_tail = NULL;
+        }
+        if (round->peer == NULL || peer_takes_replies(round->peer)) {
+            return round;
+        }
+        round->next = queries->deaf;
+        queries->deaf = round;
+    }
+    return NULL;
+}
+
 /* The query whose turn it is; its peer goes to the end of the round if it has more. */
 static struct query *next_turn(struct queries *queries)
 {
-    struct read_round *round = queries->round_head;
+    struct read_round *round = next_round(queries);
 
     if (round == NULL) {
         return NULL;
-    }
-    queries->round_head = round->next;
-    if (queries->round_head == NULL) {
-        queries->round_tail = NULL;
     }
     struct query *query = round->head;
     round->head = query->next;
@@ -185,6 +200,22 @@ void queries_applied(struct queries *queries, uint64_t applied_seq)
     queries->applied_seq = applied_seq;
     while (queries->held_head != NULL && queries->held_head->need_seq <= applied_seq) {
         wait_turn(queries, pop_held(queries));
+    }
+    fill_reader(queries);
+}
+
+void queries_turn(struct queries *queries)
+{
+    struct read_round **at = &queries->deaf;
+
+    while (*at != NULL) {
+        struct read_round *round = *at;
+        if (peer_takes_replies(round->peer)) {
+            *at = round->next;
+            join_round(queries, round);
+        } else {
+            at = &round->next;
+        }
     }
     fill_reader(queries);
 }

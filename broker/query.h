@@ -4,7 +4,8 @@
  * Happy path: queries_submit holds a query in the loop until the store has applied all that had its
  * receipt when the query came; then it waits for its peer's turn, the reader thread runs it, and
  * `done` is called in the loop. Peers take turns, one query each, so that nobody waits behind
- * another's thousand; what a peer that is gone had asked is not run.
+ * another's thousand. A peer that leaves its replies lying has no turn until it takes them; what a
+ * peer that is gone had asked is not run.
  *
  * Failure modes: what is held for longer than QUERY_HOLD_MS is answered busy. A query's own failure
  * comes back in status and err. Bounded by the peers' windows: each query belongs to a call, or is
@@ -57,6 +58,7 @@ struct queries {
     size_t in_flight;
     struct read_round own; /* of queries that are no call's */
     struct read_round *round_head, *round_tail;
+    struct read_round *deaf; /* of peers that must take their replies first */
     unsigned running;
     /* between the threads */
     pthread_t thread;
@@ -78,6 +80,8 @@ void queries_stop(struct queries *queries);
 void queries_submit(struct queries *queries, struct query *query, uint64_t need_seq);
 /* The store has applied up to applied_seq. */
 void queries_applied(struct queries *queries, uint64_t applied_seq);
+/* Once a turn of the loop: goes on with peers that take their replies again. */
+void queries_turn(struct queries *queries);
 
 /* A `run` for what only has to be held until the store shows it. */
 int query_run_nothing(struct query *query, struct reader *reader, struct error *err);

@@ -168,6 +168,58 @@ def test_flood_pauses_but_loses_nothing(broker, encoding):
         assert flood.call("memory.get", id=f"f{count - 1}")["content"] == f"flood {count - 1}"
 
 
+def ask_for(client, count):
+    """Asks for the big memory so often, as far as it is taken."""
+    client.sock.setblocking(False)
+    try:
+        for ident in range(count):
+            client.raw(client.encode(ident, "memory.get", {"id": "big"}))
+    except (BlockingIOError, BrokenPipeError, ConnectionResetError):
+        pass
+
+
+@pytest.mark.parametrize("half_closed", [False, True])
+def test_what_was_asked_is_not_fetched_while_replies_are_left_lying(broker, half_closed):
+    """A few bytes of requests on each of some connections: they could ask for 2 GB."""
+    broker.call("memory.put", id="big", content="x" * (1 << 20))
+    others_are_served(broker, 50)
+    before = broker.rss_kb()
+    clients = [broker.client() for _ in range(40)]
+    for client in clients:
+        ask_for(client, 50)
+        if half_closed:
+            client.half_close()
+    others_are_served(broker, 100)
+    if not harness.sanitized():
+        assert broker.rss_kb() - before < 300 * 1024
+    for client in clients:  # who reads after all gets all of it
+        client.sock.settimeout(client.deadline_s)
+        replies = [client.receive() for _ in range(50)]
+        assert {r.id for r in replies} == set(range(50))
+        assert all(len(r.get()["content"]) == 1 << 20 for r in replies)
+        assert not half_closed or client.closed()
+        client.close()
+
+
+def test_who_leaves_replies_lying_makes_room_for_others(broker):
+    """So many that a reply for each is more than all may hold: the deaf go, others are served."""
+    broker.call("memory.put", id="big", content="x" * (1 << 20))
+    others_are_served(broker, 50)
+    before = broker.rss_kb()
+    deaf = [broker.client() for _ in range(400)]
+    for client in deaf:
+        ask_for(client, 20)
+    others_are_served(broker, 100)
+    with broker.client() as client:
+        for _ in range(20):
+            assert len(client.call("memory.get", id="big")["content"]) == 1 << 20
+    until(lambda: broker.call("stats")["peers"]["now"] < 300, "the deaf to be closed")
+    if not harness.sanitized():
+        assert broker.rss_kb() - before < 400 * 1024
+    for client in deaf:
+        client.close()
+
+
 def test_writer_that_reads_late_gets_every_receipt(broker):
     """More than a window of puts in flight, with nobody reading until the writer stands still."""
     with broker.client() as client:
