@@ -111,7 +111,7 @@ static void start_reading(struct subscriber *subscriber)
 
     if (set->stopped || subscriber->reading || subscriber->failed || peer == NULL ||
         peer->state != PEER_OPEN || (!subscriber->more && subscriber->cursor >= set->applied_seq) ||
-        peer_unread(peer) >= PEER_UNREAD_PAUSE) {
+        !peer_takes_replies(peer)) {
         return;
     }
     subscriber->reading = true;
