@@ -231,7 +231,7 @@ def besiege(broker, arguments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--seconds", type=float, default=24)
+    parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--minutes", type=float, help="in place of --seconds")
     parser.add_argument("--seed", default="1")
     parser.add_argument("--only", help="one attack, by its name in attacks.py")
