@@ -210,7 +210,9 @@ static bool write_note(const char *name, const char *path, uint64_t seq)
     if (file == NULL) {
         return false;
     }
-    good = fprintf(file, "%" PRIu64 " %s\n", seq, path) > 0;
+    /* synced before it has its name: else a power cut may leave the name with nothing in it */
+    good = fprintf(file, "%" PRIu64 " %s\n", seq, path) > 0 && fflush(file) == 0 &&
+           fsync(fileno(file)) == 0;
     return fclose(file) == 0 && good;
 }
 
@@ -221,8 +223,8 @@ void backup_note(const char *state_dir, const char *path, uint64_t seq)
     if (strchr(path, '\n') == NULL &&
         snprintf(name, sizeof name, "%s/" NOTE_NAME, state_dir) < (int)sizeof name &&
         snprintf(making, sizeof making, "%s/" NOTE_NAME ".tmp", state_dir) < (int)sizeof making &&
-        write_note(making, path, seq)) {
-        rename(making, name);
+        write_note(making, path, seq) && rename(making, name) == 0) {
+        (void)sync_directory(name, NULL);
     }
 }
 
