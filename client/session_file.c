@@ -67,6 +67,12 @@ static bool all_zeros(const char *text, size_t size)
     return size == 0;
 }
 
+/* strchr finds a NUL, too, in whatever text. */
+static bool is_blank(char c)
+{
+    return c != '\0' && strchr(BLANKS, c) != NULL;
+}
+
 static int read_text(struct memferry *m, const char *text, size_t size, struct session_look *look)
 {
     size_t start = 0, end = size;
@@ -75,10 +81,10 @@ static int read_text(struct memferry *m, const char *text, size_t size, struct s
         look->found = SESSION_PARTIAL;
         return MEMFERRY_OK;
     }
-    while (start < end && strchr(BLANKS, text[start]) != NULL) {
+    while (start < end && is_blank(text[start])) {
         start++;
     }
-    while (end > start && strchr(BLANKS, text[end - 1]) != NULL) {
+    while (end > start && is_blank(text[end - 1])) {
         end--;
     }
     size_t known = uuid_prefix(text + start, end - start);

@@ -302,6 +302,10 @@ static void test_a_file_that_holds_something_else_is_left_alone(void **state)
     memcpy(large, FOREIGN, 36);
     write_text(world.file, large, sizeof large, 0600);
     is_refused(&world, "something else than a UUID");
+    write_text(world.file, "\0\t", 2, 0600); /* zeros are no blanks */
+    is_refused(&world, "something else than a UUID");
+    write_text(world.file, "\0" FOREIGN, 37, 0600);
+    is_refused(&world, "something else than a UUID");
     world_free(&world);
 }
 
