@@ -324,7 +324,30 @@ const struct command commands[] = {
      .options = backup_options,
      .run = command_backup},
     {.group = "For operators",
-     .name = "explain",
+     .name = "health",
+     .synopsis = "[OPTIONS]",
+     .summary = "Say whether everything goes on, for monitoring",
+     .text =
+         "Exits with 0: ok, 1: a warning, 2: critical. It goes by what is finished: the age of\n"
+         "the oldest memory that a backend does not have, and whether the broker's threads end\n"
+         "their steps. No broker is critical.\n",
+     .examples = "  memferry health\n"
+                 "  memferry health --stuck 1h --down 3d --json\n",
+     .options = health_options,
+     .never_starts = true,
+     .run = command_heavy},
+    {.name = "metrics",
+     .synopsis = "[--textfile FILE]",
+     .summary = "Print the broker's figures, in the text format of Prometheus",
+     .text =
+         "Without a broker there is memferry_up 0. With --textfile the file, in the directory of\n"
+         "node_exporter's textfile collector, is replaced as a whole.\n",
+     .examples = "  memferry metrics\n"
+                 "  memferry metrics --textfile /var/lib/prometheus/node-exporter/memferry.prom\n",
+     .options = metrics_options,
+     .never_starts = true,
+     .run = command_heavy},
+    {.name = "explain",
      .synopsis = "[ID...]",
      .summary = "Say what an id means, and what to do: of the log, an error, an alert",
      .text = "Without an id all are listed. Each line of the broker's log begins with one.\n",
