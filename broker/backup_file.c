@@ -18,8 +18,9 @@
 #define NOTE_MAX  (PATH_MAX + 32)
 
 struct backup_target {
-    const char *path;
+    char path[PATH_MAX]; /* its directory without links */
     char part[PATH_MAX];
+    int part_fd;
     bool replace;
 };
 
@@ -41,6 +42,52 @@ static int refuse_file(const char *path, struct error *err)
                      path);
 }
 
+/* Whoever may take files away there could put a link or another's file in the place of ours while
+ * we write. */
+static int check_directory(const char *path, struct error *err)
+{
+    struct stat status;
+
+    if (stat(path, &status) < 0) {
+        return path_failed(-errno, path, err);
+    }
+    if (status.st_uid != geteuid() && status.st_uid != 0) {
+        return error_set(err, BACKUP_E_PATH,
+                         "the directory %s belongs to user %u, who could change the backup: name a "
+                         "place of your own",
+                         path, (unsigned)status.st_uid);
+    }
+    if ((status.st_mode & (S_IWOTH | S_ISVTX)) == S_IWOTH) {
+        return error_set(err, BACKUP_E_PATH,
+                         "anybody may put files into the directory %s and take them away (mode "
+                         "%04o): name another place",
+                         path, (unsigned)status.st_mode & 07777);
+    }
+    return 0;
+}
+
+/* Fills path and part with the directory as it is. */
+static int find_target(struct backup_target *target, const char *path, struct error *err)
+{
+    char copy[PATH_MAX], other[PATH_MAX], directory[PATH_MAX];
+
+    if (snprintf(copy, sizeof copy, "%s", path) >= (int)sizeof copy) {
+        return error_set(err, BACKUP_E_PATH, "the name of the backup is too long");
+    }
+    memcpy(other, copy, sizeof other);
+    const char *name = basename(other);
+    if (realpath(dirname(copy), directory) == NULL) {
+        return path_failed(-errno, path, err);
+    }
+    if (snprintf(target->path, sizeof target->path, "%s/%s", directory, name) >=
+            (int)sizeof target->path ||
+        snprintf(target->part, sizeof target->part, "%s/%s.part", directory, name) >=
+            (int)sizeof target->part) {
+        return error_set(err, BACKUP_E_PATH, "the name of the backup is too long");
+    }
+    return check_directory(directory, err);
+}
+
 /* Before the work, so that nobody waits for a refusal; the rename looks again. */
 static int check_name(const struct backup_target *target, struct error *err)
 {
@@ -55,7 +102,7 @@ static int check_name(const struct backup_target *target, struct error *err)
     return target->replace ? 0 : refuse_file(target->path, err);
 }
 
-static int make_part(const struct backup_target *target, struct error *err)
+static int make_part(struct backup_target *target, struct error *err)
 {
     if (target->replace) {
         unlink(target->part);
@@ -70,7 +117,26 @@ static int make_part(const struct backup_target *target, struct error *err)
     if (fd < 0) {
         return path_failed(-errno, target->part, err);
     }
-    close(fd);
+    target->part_fd = fd;
+    return 0;
+}
+
+/* Is what bears the name what was made under it? */
+static int check_part(const struct backup_target *target, struct backup_made *ret,
+                      struct error *err)
+{
+    struct stat made, named;
+
+    if (fstat(target->part_fd, &made) < 0 || lstat(target->part, &named) < 0) {
+        return path_failed(-errno, target->part, err);
+    }
+    if (made.st_dev != named.st_dev || made.st_ino != named.st_ino || made.st_nlink != 1) {
+        return error_set(err, BACKUP_E_PATH,
+                         "%s was replaced by somebody while it was written: name a place of your "
+                         "own",
+                         target->part);
+    }
+    ret->bytes = (uint64_t)made.st_size;
     return 0;
 }
 
@@ -141,14 +207,13 @@ static int outcome_of(int r)
 static int fill_part(const struct backup_target *target, const char *store_path,
                      struct store_copy_watch *watch, struct backup_made *ret, struct error *err)
 {
-    struct stat status;
     int r = outcome_of(store_copy(store_path, target->part, watch, &ret->contents, err));
 
     if (r == 0) {
-        r = sync_file(target->part, 0, err);
+        r = check_part(target, ret, err);
     }
-    if (r == 0 && stat(target->part, &status) == 0) {
-        ret->bytes = (uint64_t)status.st_size;
+    if (r == 0) {
+        r = sync_file(target->part, O_NOFOLLOW, err);
     }
     return r == 0 ? give_name(target, err) : r;
 }
@@ -156,13 +221,13 @@ static int fill_part(const struct backup_target *target, const char *store_path,
 int backup_write(const char *store_path, const char *path, bool replace,
                  struct store_copy_watch *watch, struct backup_made *ret, struct error *err)
 {
-    struct backup_target target = {.path = path, .replace = replace};
+    struct backup_target target = {.part_fd = -1, .replace = replace};
 
     *ret = (struct backup_made){0};
-    if (snprintf(target.part, sizeof target.part, "%s.part", path) >= (int)sizeof target.part) {
-        return error_set(err, BACKUP_E_PATH, "the name of the backup is too long");
+    int r = find_target(&target, path, err);
+    if (r == 0) {
+        r = check_name(&target, err);
     }
-    int r = check_name(&target, err);
     if (r == 0) {
         r = make_part(&target, err);
     }
@@ -170,6 +235,7 @@ int backup_write(const char *store_path, const char *path, bool replace,
         return r;
     }
     r = fill_part(&target, store_path, watch, ret, err);
+    close(target.part_fd);
     if (r != 0) {
         unlink(target.part);
     }

@@ -12,7 +12,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sysexits.h>
 
 #define FILES_BESIDE_PEERS 64 /* descriptors that are not connections */
@@ -282,7 +281,6 @@ static const struct {
 int broker_start(struct broker *broker, struct error *err)
 {
     bound_memory();
-    umask(0077); /* what is made here is ours alone, whatever the caller's umask */
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         int r = steps[i].run(broker, err);
         if (r != 0) {

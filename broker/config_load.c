@@ -93,8 +93,11 @@ static int read_entry(struct reader *r, const char *line)
         return config_error(r->err, &r->place, "no entry; write it as: name = value");
     }
     int result = unquote(r, &entry);
-    return result != 0 ? result
-                       : r->sink->entry(r->sink, &r->place, entry.key, entry.value, r->err);
+    if (result == 0) {
+        result = r->sink->entry(r->sink, &r->place, entry.key, entry.value, r->err);
+    }
+    explicit_bzero(&entry, sizeof entry); /* a secret that somebody wrote into the file, too */
+    return result;
 }
 
 static int bad_section(struct reader *r)
@@ -218,6 +221,9 @@ int config_file_read(const char *file, struct config_sink *sink, struct error *e
                            CONFIG_FILE_SIZE_MAX);
     } else {
         result = read_text(&reader, buffer, (size_t)size);
+    }
+    if (size > 0) {
+        explicit_bzero(buffer, (size_t)size);
     }
     free(buffer);
     return result;

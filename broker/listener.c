@@ -238,9 +238,11 @@ static void ready_cb(uv_poll_t *poll, int status, int events)
     }
 }
 
+/* Whom a client takes for the server is who called listen last: a socket that the service manager
+ * listens on stays the manager's, which every user trusts, whatever user we are. */
 int listener_start(struct listener *listener, struct error *err)
 {
-    if (listen(listener->fd, BACKLOG) < 0) {
+    if (listener->path != NULL && listen(listener->fd, BACKLOG) < 0) {
         return error_set_errno(err, -errno, "cannot listen on the socket");
     }
     uv_poll_start(&listener->poll, UV_READABLE, ready_cb);

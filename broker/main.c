@@ -2,6 +2,7 @@
 #include "broker/broker.h"
 #include "broker/check.h"
 #include "broker/from_backup.h"
+#include "broker/harden.h"
 #include "broker/options.h"
 #include "broker/util/log.h"
 
@@ -19,6 +20,7 @@ int main(int argc, char **argv)
     if (r != 0 || options.action == OPTIONS_EXIT) {
         return r;
     }
+    harden_process(options.core_dumps);
     log_init(&log, STDERR_FILENO, options.log_level);
     r = options.log_file != NULL ? log_to_file(&log, options.log_file, LOG_FILE_BYTES) : 0;
     if (r != 0) {

@@ -27,6 +27,7 @@ static const char help[] =
     "  --from-backup FILE     go on from a backup where journal or store are lost: make them from "
     "it,\n"
     "                         and exit\n"
+    "  --core-dumps           for who looks for a bug: allow core dumps and debuggers\n"
     "  --version, --help\n"
     "\n"
     "It stays in the foreground and logs to stderr. SIGHUP reads the config again, SIGTERM ends "
@@ -42,6 +43,7 @@ enum {
     CHECK_CONFIG,
     CHECK_JOURNAL,
     FROM_BACKUP,
+    CORE_DUMPS,
     VERSION
 };
 
@@ -55,6 +57,7 @@ static const struct option long_options[] = {
     {"check-config", no_argument, NULL, CHECK_CONFIG},
     {"check-journal", optional_argument, NULL, CHECK_JOURNAL},
     {"from-backup", required_argument, NULL, FROM_BACKUP},
+    {"core-dumps", no_argument, NULL, CORE_DUMPS},
     {"version", no_argument, NULL, VERSION},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
@@ -98,6 +101,9 @@ static int parse_one(int option, struct options *ret)
     case FROM_BACKUP:
         ret->action = OPTIONS_FROM_BACKUP;
         ret->file = optarg;
+        return 0;
+    case CORE_DUMPS:
+        ret->core_dumps = true;
         return 0;
     case VERSION:
         puts("memferryd " MEMFERRY_VERSION);

@@ -4,6 +4,8 @@
 
 #include "broker/util/log.h"
 
+#include <stdbool.h>
+
 enum options_action {
     OPTIONS_RUN = 0,
     OPTIONS_CHECK_CONFIG,
@@ -19,6 +21,7 @@ struct options {
     const char *file;       /* of --from-backup */
     const char *log_file;   /* NULL: stderr */
     enum log_level log_level;
+    bool core_dumps; /* allowed, and debuggers */
 };
 
 /* 0, or EX_USAGE after telling on stderr. Strings are borrowed from argv. */

@@ -2,7 +2,7 @@
  * plugin_object.c - from a plugin's name to its table: find the file, trust it or not, load it.
  *
  * Happy path: NAME.so in the plugin directory, or the path as it is; links are followed, and what
- * they lead to is checked; dlopen; the symbol.
+ * they lead to is checked (plugin_trust.c); dlopen; the symbol.
  *
  * Failure modes: no such file (with the nearest name that is there); a file or directory that
  * others may write, which is refused before any of its code runs; what the dynamic linker says; no
@@ -11,17 +11,17 @@
 #include "broker/plugin_private.h"
 
 #include "broker/config_build.h"
+#include "broker/plugin_trust.h"
 #include "broker/util/paths.h"
 #include "broker/util/suggest.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define SUFFIX ".so"
 
@@ -77,67 +77,30 @@ static int not_found(const char *name, const char *path, const char *directory,
                         name, directory);
 }
 
-static int check_trust(const char *path, const char *what, const struct config_place *place,
-                       struct error *err)
+/* Links may lead to the directory of the file as named, and from there to the file. Both real
+ * places are looked at: whoever may write in one of them could put another file there. */
+static int trust_both(const char *path, const char *real, const struct config_place *place,
+                      struct error *err)
 {
-    struct stat st;
+    char *copy = strdup(path);
+    char *directory = copy != NULL ? realpath(dirname(copy), NULL) : NULL;
+    int result = directory == NULL ? error_set(err, -ENOMEM, "out of memory")
+                                   : plugin_trust_directory(directory, place, err);
 
-    if (stat(path, &st) != 0) {
-        return config_error(err, place, "cannot look at %s %s: %s", what, path,
-                            strerrordesc_np(errno));
-    }
-    if (st.st_uid != 0 && st.st_uid != geteuid()) {
-        return config_error(err, place,
-                            "%s %s belongs to user %u, who is neither root nor the broker's; it "
-                            "is not loaded",
-                            what, path, (unsigned)st.st_uid);
-    }
-    if ((st.st_mode & 022) != 0) {
-        return config_error(err, place,
-                            "%s %s may be written by others (mode %04o) and is not loaded; look "
-                            "what is in it, then chmod go-w %s",
-                            what, path, (unsigned)(st.st_mode & 07777), path);
-    }
-    return 0;
-}
-
-static int check_directory(const char *file, const struct config_place *place, struct error *err)
-{
-    char *directory = strdup(file);
-
-    if (directory == NULL) {
-        return error_set(err, -ENOMEM, "out of memory");
-    }
-    char *slash = strrchr(directory, '/');
-    slash[slash == directory ? 1 : 0] = '\0';
-    int result = check_trust(directory, "the plugin's directory", place, err);
     free(directory);
-    return result;
+    free(copy);
+    return result != 0 ? result : plugin_trust_file(real, place, err);
 }
 
-/* Both the directory where a link lies and the one it leads to could put another file there. */
 static int resolve(char **ret, const char *name, const char *path, const char *directory,
                    const struct config_place *place, struct error *err)
 {
-    struct stat st;
     char *real = realpath(path, NULL);
-    int result;
 
     if (real == NULL) {
         return not_found(name, path, directory, place, err);
     }
-    result = stat(real, &st) == 0 && S_ISREG(st.st_mode)
-                 ? 0
-                 : config_error(err, place, "plugin %s is no regular file; give one", path);
-    if (result == 0) {
-        result = check_directory(path, place, err);
-    }
-    if (result == 0) {
-        result = check_directory(real, place, err);
-    }
-    if (result == 0) {
-        result = check_trust(real, "plugin", place, err);
-    }
+    int result = trust_both(path, real, place, err);
     if (result != 0) {
         free(real);
         return result;

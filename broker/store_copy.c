@@ -154,7 +154,7 @@ static int open_source(struct copy *copy, const char *path, struct store_content
 /* A copy that was cut short is of no use, so it has no journal; it is synced by who keeps it. */
 static int open_target(struct copy *copy, const char *path)
 {
-    int r = sql_open(&copy->to, path, SQLITE_OPEN_READWRITE, copy->err);
+    int r = sql_open(&copy->to, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, copy->err);
 
     if (r == 0) {
         r = sql_exec(&copy->to, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF", "write",

@@ -36,8 +36,9 @@ struct store_contents {
     uint64_t applied_seq;
 };
 
-/* Copies the store `from` over the empty file `to`, and reads back what was written: SQLite must
- * find it sound, with the same contents. It is not synced. `watch` may be NULL. */
+/* Copies the store `from` over the empty file `to`, a path without links, and reads back what was
+ * written: SQLite must find it sound, with the same contents. It is not synced. `watch` may be
+ * NULL. */
 int store_copy(const char *from, const char *to, struct store_copy_watch *watch,
                struct store_contents *ret, struct error *err);
 

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -73,7 +74,8 @@ int session_lock(struct memferry *m)
         return failed(m, "open", path);
     }
     errno = EPERM;
-    rc = fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) || status.st_uid != geteuid()
+    rc = fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) || status.st_uid != geteuid() ||
+                 fchmod(fd, 0600) < 0 /* whatever the umask left of it */
              ? failed(m, "trust", path)
              : wait_for_lock(m, fd, path);
     if (rc < 0) {
@@ -98,7 +100,7 @@ static bool write_id(int fd, const char *id)
     if (written >= 0 && written < size) {
         errno = ENOSPC;
     }
-    return written == size && fsync(fd) == 0;
+    return written == size && fchmod(fd, 0600) == 0 && fsync(fd) == 0;
 }
 
 /* What a crash left there is removed, or what somebody put there: the name is ours. */

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# check.sh BUILD_DIR: format, tidy, layers, exported symbols, shell scripts.
+# check.sh BUILD_DIR: format, tidy, layers, exported symbols, protections, shell scripts.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=$1
@@ -24,6 +24,10 @@ echo "layers"
 
 echo "exported symbols"
 tests/symbols.sh "$build" || fail "exported symbols"
+
+echo "protections of the binaries"
+/usr/bin/python3 tests/hardening.py --self-test || fail "hardening.py misses what it should catch"
+/usr/bin/python3 tests/hardening.py "$build" || fail "a binary lacks a protection"
 
 echo "shell scripts"
 { git ls-files -- '*.sh'; echo dev; echo .ci/run; } | xargs shellcheck -x || fail "shellcheck"

@@ -66,7 +66,7 @@ static int write_memory(struct export *export, const struct memferry_node *memor
     if (!good || text == NULL) {
         exit_code = cli_fail(export->cli, EXIT_INTERNAL, "out of memory");
     } else if (fprintf(export->out, "%s\n", text) < 0) {
-        exit_code = cli_fail(export->cli, EXIT_IO, "cannot write %s: %s",
+        exit_code = cli_fail(export->cli, EXIT_CANNOT_CREATE, "cannot write %s: %s",
                              export->path != NULL ? export->part : "the output", strerror(errno));
     }
     json_free(&json);
@@ -186,13 +186,25 @@ static int find_place(struct export *export)
 
 static int open_part(struct export *export, bool resume)
 {
-    int flags = O_RDWR | O_CREAT | O_CLOEXEC | (resume ? 0 : O_TRUNC);
+    int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+    struct stat status;
 
     if (snprintf(export->part, sizeof export->part, "%s.part", export->path) >=
         (int)sizeof export->part) {
         return cli_usage(export->cli, "the name of the file is too long");
     }
     int fd = open(export->part, flags, 0600);
+    if (fd >= 0 && (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) ||
+                    status.st_uid != geteuid() || status.st_nlink != 1)) {
+        close(fd);
+        return cli_fail(export->cli, EXIT_CANNOT_CREATE,
+                        "%s is there and is not ours alone; remove it, or name another file",
+                        export->part);
+    }
+    if (fd >= 0 && (fchmod(fd, 0600) < 0 || (!resume && ftruncate(fd, 0) < 0))) {
+        close(fd);
+        fd = -1;
+    }
     export->out = fd < 0 ? NULL : fdopen(fd, "r+");
     if (export->out == NULL) {
         int exit_code = fail_file(export, "open");

@@ -40,7 +40,7 @@ static int fail_with_log(struct cli *cli, const struct start_log *log)
     char tail[LOG_TAIL_SIZE + 1];
     ssize_t size = -1;
 
-    int fd = log->path[0] != '\0' ? open(log->path, O_RDONLY | O_CLOEXEC) : -1;
+    int fd = log->path[0] != '\0' ? open(log->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
     if (fd >= 0) {
         struct stat status;
         bool is_new = fstat(fd, &status) == 0 && status.st_size < log->size_before;
@@ -88,12 +88,13 @@ static int spawn(struct cli *cli, struct start_log *log, pid_t *ret_pid)
     if (pipe2(status, O_CLOEXEC) < 0) {
         return cli_fail(cli, EXIT_INTERNAL, "cannot start memferryd: %s", strerror(errno));
     }
-    start_log_find(log);
+    start_log_open(log);
     *ret_pid = fork();
     if (*ret_pid == 0) {
         start_child(log, cli->socket, status[1]);
     }
     int error = errno;
+    start_log_close(log);
     close(status[1]);
     if (*ret_pid < 0) {
         close(status[0]);

@@ -18,6 +18,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define LOG_NAME "memferryd.log"
+
 static bool state_directory(char *path, size_t size)
 {
     const char *named = getenv("MEMFERRY_STATE_DIR"), *state = getenv("XDG_STATE_HOME");
@@ -50,40 +52,79 @@ static bool make_directories(char *path)
     return mkdir(path, 0700) == 0 || errno == EEXIST;
 }
 
-static int log_open(const char *path)
+/* Where nobody else may have put a log, or may take ours away. The broker says what is wrong with
+ * any other. */
+static int directory_open(char *path)
 {
-    return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
+    struct stat status;
+
+    if (!make_directories(path)) {
+        return -1;
+    }
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0 &&
+        (fstat(fd, &status) < 0 || status.st_uid != geteuid() || (status.st_mode & 077) != 0)) {
+        close(fd);
+        return -1;
+    }
+    return fd;
 }
 
-void start_log_find(struct start_log *log)
+/* A pipe that somebody put there is not waited for, another user's file not written. */
+static int log_open(int directory_fd, off_t *ret_size)
+{
+    int fd = openat(directory_fd, LOG_NAME,
+                    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK,
+                    0600);
+    struct stat status;
+
+    if (fd < 0) {
+        return -1;
+    }
+    if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) || status.st_uid != geteuid() ||
+        status.st_nlink != 1 || fchmod(fd, 0600) < 0) {
+        close(fd);
+        return -1;
+    }
+    *ret_size = status.st_size;
+    return fd;
+}
+
+void start_log_open(struct start_log *log)
 {
     char directory[START_PATH_SIZE - 32];
-    struct stat status;
-    int fd = -1;
+    mode_t before = umask(0077); /* one that takes our own bits away would lock us out */
 
-    *log = (struct start_log){0};
-    if (state_directory(directory, sizeof directory) && make_directories(directory)) {
-        snprintf(log->path, sizeof log->path, "%s/memferryd.log", directory);
-        fd = log_open(log->path);
+    *log = (struct start_log){.fd = -1};
+    if (state_directory(directory, sizeof directory)) {
+        int directory_fd = directory_open(directory);
+        if (directory_fd >= 0) {
+            log->fd = log_open(directory_fd, &log->size_before);
+            close(directory_fd);
+        }
     }
-    if (fd < 0 || fstat(fd, &status) < 0) {
-        log->path[0] = '\0';
-    } else {
-        log->size_before = status.st_size;
+    umask(before);
+    if (log->fd >= 0) {
+        snprintf(log->path, sizeof log->path, "%s/" LOG_NAME, directory);
     }
-    if (fd >= 0) {
-        close(fd);
+}
+
+void start_log_close(struct start_log *log)
+{
+    if (log->fd >= 0) {
+        close(log->fd);
+        log->fd = -1;
     }
 }
 
 static void redirect(const struct start_log *log)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    int output = log->path[0] != '\0' ? log_open(log->path) : -1;
+    int output = log->fd >= 0 ? log->fd : null;
 
     dup2(null, STDIN_FILENO);
-    dup2(output >= 0 ? output : null, STDOUT_FILENO);
-    dup2(output >= 0 ? output : null, STDERR_FILENO);
+    dup2(output, STDOUT_FILENO);
+    dup2(output, STDERR_FILENO);
     close_range(STDERR_FILENO + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC);
 }
 

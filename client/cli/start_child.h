@@ -8,11 +8,13 @@
 
 struct start_log {
     char path[START_PATH_SIZE]; /* "": output goes nowhere */
+    int fd;                     /* -1: the same */
     off_t size_before;          /* what comes behind it is the new broker's */
 };
 
 /* memferryd.log in the state directory, which is made if need be. */
-void start_log_find(struct start_log *log);
+void start_log_open(struct start_log *log);
+void start_log_close(struct start_log *log);
 
 /* Becomes memferryd; writes an errno to status_fd when it cannot. Never returns. socket may be
  * NULL. */

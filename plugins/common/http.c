@@ -20,11 +20,11 @@ enum {
     RETRY_AFTER_MAX_S = 24 * 60 * 60,
 };
 
-/* `place` is host:port. */
+/* `place` is host:port. A name may begin with 127., too. */
 static bool is_loopback(const char *place)
 {
-    return strncmp(place, "localhost:", 10) == 0 || strncmp(place, "127.", 4) == 0 ||
-           strncmp(place, "[::1]:", 6) == 0;
+    return strncmp(place, "localhost:", 10) == 0 || strncmp(place, "[::1]:", 6) == 0 ||
+           (strncmp(place, "127.", 4) == 0 && place[strspn(place, "0123456789.")] == ':');
 }
 
 /* The part of a URL, NULL without one; freed by curl_free. */
@@ -171,12 +171,14 @@ static void free_copies(struct http_client *client)
     }
 }
 
-static int client_init(struct http_client *client, const struct http_settings *settings)
+static int client_init(struct http_client *client, const struct http_settings *settings,
+                       struct memferry_reason *why)
 {
     int r = copy_settings(client, settings);
 
+    snprintf(why->text, sizeof why->text, "no memory for an HTTP client");
     if (r < 0 || (r = set_target(client, settings->url)) < 0 ||
-        (r = http_hide_logins(client)) < 0) {
+        (r = http_check_login(client, why)) < 0 || (r = http_hide_logins(client)) < 0) {
         return r;
     }
     client->multi = curl_multi_init();
@@ -204,10 +206,10 @@ int http_client_new(struct http_client **ret, const struct http_settings *settin
         return -ENOMEM;
     }
     struct http_client *client = calloc(1, sizeof *client);
-    r = client == NULL ? -ENOMEM : client_init(client, settings);
+    r = client == NULL ? -ENOMEM : client_init(client, settings, why);
     if (r < 0) {
-        snprintf(why->text, sizeof why->text, "no memory for an HTTP client");
         if (client == NULL) {
+            snprintf(why->text, sizeof why->text, "no memory for an HTTP client");
             curl_global_cleanup();
         }
         http_client_free(client);

@@ -25,6 +25,8 @@ struct http_settings {
     const struct memferry_host *host; /* for its cancellation; NULL: none */
     const char *url;                  /* where all requests go: scheme, host and port count */
     const char *user, *password;      /* basic authentication; NULL: none */
+    bool logs_in;                     /* by a header of the caller's */
+    bool plain_http;                  /* a login may go unencrypted to another machine */
     const char *ca_file;              /* NULL: the system's */
     const char *client_cert, *client_key;
     long connect_timeout_ms, timeout_ms; /* the latter from start to the reply's last byte */

@@ -34,6 +34,8 @@ struct http_client {
 
 /* What the client itself sends to log in, at the server and at proxies. 0 or -ENOMEM. */
 int http_hide_logins(struct http_client *client);
+/* -EINVAL: a login would go over the network for all to read, and the config doesn't allow it. */
+int http_check_login(const struct http_client *client, struct memferry_reason *why);
 
 int http_transfer_init(struct http_transfer *transfer, struct http_client *client);
 void http_transfer_deinit(struct http_transfer *transfer);

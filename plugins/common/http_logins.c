@@ -1,10 +1,12 @@
 /*
  * http_logins.c - what goes out to log in: with each request, and to the proxies that the
- * environment names. A server may send it back, so it is masked there.
+ * environment names. A server may send it back, so it is masked there. Over http:// it goes to
+ * this machine only, unless the config says that others may read it on the way.
  */
 #include "plugins/common/http_internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +30,9 @@ static int hide_login_of(struct mask *mask, const char *url)
         r = hide_login(mask, user, password);
     }
     curl_free(user);
+    if (password != NULL) {
+        explicit_bzero(password, strlen(password));
+    }
     curl_free(password);
     curl_url_cleanup(parsed);
     return r;
@@ -50,4 +55,20 @@ int http_hide_logins(struct http_client *client)
         }
     }
     return r;
+}
+
+int http_check_login(const struct http_client *client, struct memferry_reason *why)
+{
+    const struct http_settings *s = &client->settings;
+    bool logs_in = s->logs_in || s->user != NULL;
+
+    if (!logs_in || s->plain_http || client->direct ||
+        strncmp(client->target, "http://", strlen("http://")) != 0) {
+        return 0;
+    }
+    snprintf(why->text, sizeof why->text,
+             "url: the login would go to %.200s unencrypted; use https://, or set plain_http = yes "
+             "if nobody else can listen on the way",
+             client->target);
+    return -EINVAL;
 }

@@ -8,6 +8,7 @@ struct http_settings http_settings_read(const struct memferry_host *host)
         .url = host->option(host, "url"),
         .ca_file = host->option(host, "ca_file"),
         .client_cert = host->option(host, "client_cert"),
+        .plain_http = host->option_int(host, "plain_http") != 0,
         .client_key = host->option(host, "client_key"),
         .connect_timeout_ms = (long)host->option_int(host, "connect_timeout"),
         .timeout_ms = (long)host->option_int(host, "timeout"),

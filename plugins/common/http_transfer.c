@@ -164,12 +164,22 @@ int http_transfer_init(struct http_transfer *transfer, struct http_client *clien
     return 0;
 }
 
+/* A login may be among them. */
+static void free_headers(struct http_transfer *transfer)
+{
+    for (struct curl_slist *header = transfer->headers; header != NULL; header = header->next) {
+        explicit_bzero(header->data, strlen(header->data));
+    }
+    curl_slist_free_all(transfer->headers);
+    transfer->headers = NULL;
+}
+
 void http_transfer_deinit(struct http_transfer *transfer)
 {
     if (transfer->easy != NULL) {
         curl_easy_cleanup(transfer->easy);
     }
-    curl_slist_free_all(transfer->headers);
+    free_headers(transfer);
     memset(transfer, 0, sizeof *transfer);
 }
 
@@ -291,8 +301,7 @@ struct http_request *http_transfer_release(struct http_transfer *transfer)
     struct http_request *request = transfer->request;
 
     curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, NULL);
-    curl_slist_free_all(transfer->headers);
-    transfer->headers = NULL;
+    free_headers(transfer);
     transfer->request = NULL;
     return request;
 }

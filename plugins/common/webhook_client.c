@@ -136,6 +136,7 @@ static int make_http(struct webhook_client *client, const struct memferry_host *
     settings.url = url;
     settings.user = login->user;
     settings.password = login->password;
+    settings.logs_in = login->token != NULL;
     settings.connections = connections;
     settings.reply_max = REPLY_MAX;
     return http_client_new(&client->http, &settings, why);

@@ -158,6 +158,7 @@ static int make_client(struct ollama *ollama, struct memferry_reason *why)
     struct http_settings settings = http_settings_read(ollama->host);
     size_t dims = ollama->host->dims > DIMS_READ_MIN ? ollama->host->dims : DIMS_READ_MIN;
 
+    settings.logs_in = ollama->authorization != NULL;
     settings.reply_max = REPLY_BASE_BYTES + ollama->batch * dims * NUMBER_BYTES;
     return http_client_new(&ollama->http, &settings, why);
 }
@@ -207,8 +208,8 @@ static int ollama_init(struct ollama *ollama, struct memferry_reason *why)
     int r = read_model(ollama, why);
 
     ollama->batch = (size_t)ollama->host->option_int(ollama->host, "batch");
-    r = r < 0 ? r : make_client(ollama, why);
     r = r < 0 ? r : read_token(ollama, why);
+    r = r < 0 ? r : make_client(ollama, why);
     if (r < 0) {
         return r;
     }

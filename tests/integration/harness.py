@@ -69,7 +69,7 @@ class Broker:
         (self.root / "run").mkdir(mode=0o700, exist_ok=True)
         self.environment = clean_environment(self.root)
         self.environment.update(environment)
-        self.arguments = []
+        self.arguments = ["--core-dumps"]  # or tests could not look into it
         self.process = None
         self.configure(config or "")
 

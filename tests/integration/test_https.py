@@ -27,15 +27,15 @@ class Authority:
         subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True,
                        cwd=self.root)
 
-    def issue(self, name, alternative):
-        """(certificate, key), good for these subjectAltNames."""
+    def issue(self, name, alternative, days=30):
+        """(certificate, key), good for these subjectAltNames, and so many days."""
         certificate, key, request = (self.root / f"{name}.{end}" for end in ("pem", "key", "csr"))
         extensions = self.root / f"{name}.ext"
         extensions.write_text(f"subjectAltName = {alternative}\n")
         self.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
                      f"/CN={name}", "-keyout", key, "-out", request)
         self.openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.root / "ca.key",
-                     "-CAcreateserial", "-days", "30", "-extfile", extensions, "-out", certificate)
+                     "-CAcreateserial", "-days", days, "-extfile", extensions, "-out", certificate)
         return certificate, key
 
 
@@ -49,9 +49,9 @@ def serve(authority):
     """serve(names, …) for a receiver that speaks TLS."""
     opened = []
 
-    def make(alternative="IP:127.0.0.1", client_ca=None, newest=None):
+    def make(alternative="IP:127.0.0.1", client_ca=None, newest=None, days=30):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*authority.issue(f"server{len(opened)}", alternative))
+        context.load_cert_chain(*authority.issue(f"server{len(opened)}", alternative, days))
         if client_ca:
             context.verify_mode = ssl.CERT_REQUIRED
             context.load_verify_locations(client_ca)
@@ -103,6 +103,50 @@ def test_certificate_of_another_name_is_not_accepted(make_broker, serve, authori
     receiver = serve(alternative="DNS:other.example")
     assert "127.0.0.1" in refusal(backend(make_broker, receiver, ca_file=authority.ca))
     assert not receiver.requests
+
+
+def test_certificate_that_has_expired_is_not_accepted(make_broker, serve, authority):
+    receiver = serve(days=-1)
+    assert "expired" in refusal(backend(make_broker, receiver, ca_file=authority.ca))
+    assert not receiver.requests and not receiver.refused
+
+
+@pytest.mark.parametrize("option", ["verify", "insecure", "tls_verify", "ssl_verify", "verify_peer",
+                                    "skip_verify"])
+def test_no_option_turns_verification_off(make_broker, serve, option):
+    receiver = serve()
+    config = section(receiver, **{option: "no" if "skip" not in option else "yes"})
+    told = make_broker(config, start=False, MEMORY_WEBHOOK_TOKEN=SECRET).run("--check-config")
+    assert told.returncode == 78 and option in told.stderr
+
+
+def test_nothing_around_it_turns_verification_off(make_broker, serve):
+    """What other programs look at: their variables, and files in the home directory."""
+    receiver = serve()
+    flow = backend(make_broker, receiver, environment={
+        "CURL_INSECURE": "1", "SSL_NO_VERIFY": "1", "PYTHONHTTPSVERIFY": "0",
+        "NODE_TLS_REJECT_UNAUTHORIZED": "0", "GIT_SSL_NO_VERIFY": "1"})
+    home = flow.broker.root
+    (home / ".curlrc").write_text("insecure\n")
+    (home / ".netrc").write_text("machine 127.0.0.1 login ada password netrc-pass-1\n")
+    flow.broker.environment["CURL_HOME"] = str(home)
+    flow.broker.restart()
+    assert "certificate" in refusal(flow)
+    assert not receiver.requests and not receiver.refused
+
+
+def test_login_does_not_go_to_another_machine_unencrypted(make_broker, proxy):
+    """The proxy stands for the network: it would read whatever is sent."""
+    flow = backend(make_broker, proxy, url="http://hooks.invalid/hook", user="ada",
+                   password_env="HOOK_PASSWORD",
+                   environment={"http_proxy": place(proxy), "HOOK_PASSWORD": "login-pass-1"})
+    told = refusal(flow)
+    assert "plain_http" in told and "login-pass-1" not in told
+    assert not proxy.requests and not proxy.refused
+    flow.broker.stop()
+    flow.broker.configure(flow.broker.config.read_text() + "plain_http = yes\n")
+    flow.broker.start()
+    assert_delivers(flow)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -366,10 +366,48 @@ static void test_an_unknown_host_is_unreachable(void **state)
 {
     struct fixture *f = *state;
 
-    f->settings.url = "http://no-such-host.invalid";
+    f->settings.url = "https://no-such-host.invalid";
     struct http_reply reply = send_one(f, NULL);
     assert_int_equal(reply.failure, HTTP_UNREACHABLE);
     http_reply_deinit(&reply);
+}
+
+static void assert_login(struct fixture *f, const char *url, bool goes)
+{
+    struct memferry_reason why;
+
+    f->settings.url = url;
+    int r = http_client_new(&f->client, &f->settings, &why);
+    if ((r == 0) != goes) {
+        fail_msg("%s: %d", url, r);
+    }
+    if (r < 0) {
+        assert_non_null(strstr(why.text, "plain_http"));
+        assert_null(strstr(why.text, "hunter2"));
+    }
+    f->client = r == 0 ? http_client_free(f->client) : NULL;
+}
+
+static void test_a_login_goes_unencrypted_to_this_machine_alone(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_login(f, "http://graph.example:7474", false);
+    assert_login(f, "http://127.0.0.1.example:7474", false);
+    assert_login(f, "http://localhost.example", false);
+    assert_login(f, "http://10.0.0.1:7474", false);
+    assert_login(f, "http://[fe80::1]:7474", false);
+    assert_login(f, "https://graph.example:7474", true);
+    assert_login(f, "http://127.0.0.1:7474", true);
+    assert_login(f, "http://localhost:7474", true);
+    assert_login(f, "http://[::1]:7474", true);
+    f->settings.plain_http = true;
+    assert_login(f, "http://graph.example:7474", true);
+    f->settings.plain_http = false;
+    f->settings.user = f->settings.password = NULL;
+    assert_login(f, "http://graph.example:7474", true);
+    f->settings.logs_in = true;
+    assert_login(f, "http://graph.example:7474", false);
 }
 
 static void test_connections_that_end_early_are_broken(void **state)
@@ -473,6 +511,7 @@ int main(void)
         TEST(test_a_login_that_comes_back_with_a_refusal_is_masked),
         TEST(test_a_refused_connection_is_unreachable),
         TEST(test_an_unknown_host_is_unreachable),
+        TEST(test_a_login_goes_unencrypted_to_this_machine_alone),
         TEST(test_connections_that_end_early_are_broken),
         TEST(test_silence_and_a_slow_drip_time_out),
         TEST(test_a_reply_over_the_limit_is_refused),
