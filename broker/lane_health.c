@@ -71,6 +71,8 @@ static int probe_instance(struct lane *lane, struct error *err)
 {
     struct memferry_reason why = {0};
 
+    instance_take_asked(lane->instance);
+
     if (!lane_enter_call(lane, LANE_CALL_WORK)) {
         return -ECANCELED;
     }
@@ -156,7 +158,8 @@ int lane_check(struct lane *lane, struct error *err)
     if (lane_is_stopping(lane)) { /* it was cancelled: that says nothing of the backend */
         return error_set(err, -ECANCELED, "Backend %s is being stopped.", lane->name);
     }
-    fail(lane, CIRCUIT_BACKEND, 0, why.text);
+    uint32_t asked_ms = lane->instance != NULL ? instance_take_asked(lane->instance) : 0;
+    fail(lane, CIRCUIT_BACKEND, asked_ms, why.text);
     if (status == -ENOLINK && !lane->paused) {
         lane_give_up(lane, why.text, err); /* if it can't be stored now: it is asked again */
     }

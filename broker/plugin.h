@@ -52,6 +52,8 @@ struct instance;
 int instance_open(struct instance **ret, struct plugin *plugin, struct error *err);
 struct instance *instance_close(struct instance *instance); /* NULL is fine */
 void *instance_self(struct instance *instance);
+/* The longest delay that the backend asked for by the last probe, and forgets it. 0: none. */
+uint32_t instance_take_asked(struct instance *instance);
 /* Ends the call in progress, and all later ones: cancelled() is true from here, wake_fd readable.
  * Any thread. Level-triggered until instance_close. */
 void plugin_cancel(struct plugin *plugin);

@@ -39,6 +39,7 @@ struct instance {
     pthread_t opener;                                        /* until it is opened */
     char refusal[sizeof((struct memferry_reason *)0)->text]; /* the error that open logged last */
     char *state_dir;
+    uint32_t asked_ms;      /* how long the backend wants to be left alone */
     struct secret *secrets; /* one for each option, used by those that are read from files */
 };
 
@@ -193,6 +194,15 @@ static int make_state_dir(struct instance *instance, struct error *err)
     return result != 0 ? result : paths_ensure_private_dir(instance->state_dir, err);
 }
 
+static void host_ask_again_after(const struct memferry_host *host, uint32_t delay_ms)
+{
+    struct instance *instance = instance_of(host);
+
+    if (delay_ms > instance->asked_ms) {
+        instance->asked_ms = delay_ms;
+    }
+}
+
 static void fill_host(struct instance *instance)
 {
     const struct plugin *plugin = instance->plugin;
@@ -210,6 +220,7 @@ static void fill_host(struct instance *instance)
         .secret = host_secret,
         .log = host_log,
         .state_dir = instance->state_dir,
+        .ask_again_after = host_ask_again_after,
     };
 }
 
@@ -284,4 +295,12 @@ struct instance *instance_close(struct instance *instance)
 void *instance_self(struct instance *instance)
 {
     return instance->self;
+}
+
+uint32_t instance_take_asked(struct instance *instance)
+{
+    uint32_t asked_ms = instance->asked_ms;
+
+    instance->asked_ms = 0;
+    return asked_ms;
 }

@@ -99,6 +99,11 @@ struct memferry_host {
 
     /* A directory (0700) kept for this backend across restarts, for its own files. */
     const char *state_dir;
+
+    /* From a probe that fails: the backend asked to be left alone for so long (Retry-After). The
+     * next probe comes behind it, a day at most; of several calls the longest delay counts. Not in
+     * a broker whose `size` ends before it. */
+    void (*ask_again_after)(const struct memferry_host *, uint32_t delay_ms);
 };
 
 enum memferry_verdict {

@@ -2,7 +2,9 @@
 #include "plugins/common/verdict.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -43,6 +45,19 @@ struct memferry_outcome outcome_reject(enum memferry_blame blame, const char *fo
     vsnprintf(outcome.reason.text, sizeof outcome.reason.text, format, args);
     va_end(args);
     return outcome;
+}
+
+int probe_failure(const struct memferry_host *host, const struct memferry_outcome *outcome,
+                  struct memferry_reason *why)
+{
+    bool knows = host->size >=
+                 offsetof(struct memferry_host, ask_again_after) + sizeof host->ask_again_after;
+
+    *why = outcome->reason;
+    if (knows && outcome->retry_after_ms > 0) {
+        host->ask_again_after(host, outcome->retry_after_ms);
+    }
+    return outcome->blame == MEMFERRY_BLAME_GONE ? -ENOLINK : -EIO;
 }
 
 char *show_text(char *buffer, size_t buffer_size, const char *text, size_t size)

@@ -27,6 +27,11 @@ struct memferry_outcome outcome_retry(enum memferry_blame blame, int64_t retry_a
 struct memferry_outcome outcome_reject(enum memferry_blame blame, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* A probe that fails by this outcome: takes its reason, tells the broker of the delay that the
+ * backend asked for, and returns what probe returns: -ENOLINK when it is gone for good, or -EIO. */
+int probe_failure(const struct memferry_host *host, const struct memferry_outcome *outcome,
+                  struct memferry_reason *why);
+
 /* RECORD when one memory was in the request, BATCH otherwise. */
 enum memferry_blame blame_for(size_t n);
 

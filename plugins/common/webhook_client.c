@@ -18,6 +18,7 @@
 enum { PING_MAX = 256 };
 
 struct webhook_client {
+    const struct memferry_host *host;
     struct webhook_signer *signer;
     struct http_client *http;
     char *url;
@@ -148,6 +149,7 @@ static int client_init(struct webhook_client *client, const struct memferry_host
     struct login login = {.token = NULL};
     int r = read_login(host, &login, why);
 
+    client->host = host;
     if (r == 0) {
         r = make_http(client, host, url, connections, &login, why);
     }
@@ -267,8 +269,7 @@ int webhook_client_ping(struct webhook_client *client, struct memferry_reason *w
     struct memferry_outcome outcome = send_ping(client);
 
     if (outcome.verdict == MEMFERRY_RETRY) {
-        *why = outcome.reason;
-        return outcome.blame == MEMFERRY_BLAME_GONE ? -ENOLINK : -EIO;
+        return probe_failure(client->host, &outcome, why);
     }
     if (outcome.verdict == MEMFERRY_REJECT) {
         snprintf(why->text, sizeof why->text, "it takes the signature and knows no pings: %.380s",

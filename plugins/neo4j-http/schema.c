@@ -49,9 +49,9 @@ static int run(struct neo4j *graph, const char *cypher, struct neo4j_reply *ret,
         neo4j_reply_read(ret, &request.reply, graph->api, 1, http_client_target(graph->http));
     http_reply_deinit(&request.reply);
     if (!good) {
-        *why = ret->failure.reason;
+        int r = probe_failure(graph->host, &ret->failure, why);
         neo4j_reply_deinit(ret);
-        return -EIO;
+        return r;
     }
     return 0;
 }
@@ -103,8 +103,7 @@ static int discover(struct neo4j *graph, struct memferry_reason *why)
     if (outcome.verdict == MEMFERRY_DONE) {
         r = choose_api(graph, &request.reply, why);
     } else {
-        *why = outcome.reason;
-        r = -EIO;
+        r = probe_failure(graph->host, &outcome, why);
     }
     http_reply_deinit(&request.reply);
     return r;

@@ -118,8 +118,8 @@ static int ask_for_model(struct ollama *ollama, struct memferry_reason *why)
     case OLLAMA_NO_SUCH_API:
         break;
     default:
-        *why = outcome.reason;
-        r = reply.failure == HTTP_CANCELLED ? -ECANCELED : -EIO;
+        r = probe_failure(ollama->host, &outcome, why);
+        r = reply.failure == HTTP_CANCELLED ? -ECANCELED : r;
     }
     http_reply_deinit(&reply);
     return r;
@@ -139,11 +139,7 @@ static int embed_a_word(struct ollama *ollama, struct memferry_reason *why)
     ollama_embed(ollama, &text, 1, vector, &outcome);
     ollama->probing = false;
     free(vector);
-    if (outcome.verdict != MEMFERRY_DONE) {
-        *why = outcome.reason;
-        return -EIO;
-    }
-    return 0;
+    return outcome.verdict == MEMFERRY_DONE ? 0 : probe_failure(ollama->host, &outcome, why);
 }
 
 int ollama_probe(void *self, struct memferry_reason *why)

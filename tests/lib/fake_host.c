@@ -96,6 +96,13 @@ static void write_log(const struct memferry_host *host, enum memferry_log_level 
     va_end(args);
 }
 
+static void ask_again_after(const struct memferry_host *host, uint32_t delay_ms)
+{
+    struct fake_host *fake = fake_of(host);
+
+    fake->asked_ms = delay_ms > fake->asked_ms ? delay_ms : fake->asked_ms;
+}
+
 void fake_host_init(struct fake_host *fake, const struct memferry_option *table)
 {
     memset(fake, 0, sizeof *fake);
@@ -113,6 +120,7 @@ void fake_host_init(struct fake_host *fake, const struct memferry_option *table)
         .secret = secret,
         .log = write_log,
         .state_dir = "/nonexistent",
+        .ask_again_after = ask_again_after,
     };
 }
 

@@ -18,6 +18,7 @@ struct fake_host {
     const struct memferry_option *table; /* the plugin's, for defaults; may be NULL */
     struct fake_option options[16];      /* ends with a NULL name */
     atomic_bool cancelled;
+    uint32_t asked_ms;    /* the longest that was handed to ask_again_after */
     atomic_uint warnings; /* lines of level warning or worse */
     bool quiet;
 };

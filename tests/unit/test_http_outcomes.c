@@ -17,6 +17,7 @@
 #include "tests/lib/sample_memory.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -243,6 +244,23 @@ static void assert_told(const struct memferry_outcome *outcome, const struct row
     }
 }
 
+/* A probe that meets the fault of a backend fails, too, and hands on the delay it asked for. */
+static void check_probe(struct world *w, void *self, const struct row *row)
+{
+    enum expected expected = expected_of(w->column, row);
+    struct memferry_reason why = {.text = ""};
+
+    if (row->waits || (expected != BACKEND && expected != GONE)) {
+        return;
+    }
+    int status = w->plugin->probe(self, &why);
+    if ((expected == GONE) != (status == -ENOLINK) || status >= 0 ||
+        w->host.asked_ms != row->retry_after_ms) {
+        fail_msg("%s, %s: probe answers %d, asked for %u ms: %s", w->column->name, row->name,
+                 status, w->host.asked_ms, why.text);
+    }
+}
+
 static void check_row(struct world *w, const struct row *row)
 {
     struct fault_answer answer = row->answer;
@@ -260,6 +278,7 @@ static void check_row(struct world *w, const struct row *row)
     fault_server_push(w->server, answer);
     void *self = open_instance(w, row, url);
     struct memferry_outcome outcome = call(w->plugin, self);
+    check_probe(w, self, row);
     w->plugin->close(self);
     fake_host_deinit(&w->host);
     if (!is_as_expected(&outcome, expected_of(w->column, row)) ||

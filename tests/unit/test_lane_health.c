@@ -100,6 +100,22 @@ static void test_a_backend_that_names_a_delay_is_left_alone_for_it(void **state)
     assert_true(status.next_probe_ms - status.last_error_ms > 3500 * 1000);
 }
 
+static void test_a_probe_that_names_a_delay_is_not_repeated_before(void **state)
+{
+    struct world *world = *state;
+
+    world->backend.probe_fails = true;
+    world->backend.probe_asks_ms = 3600 * 1000;
+    world_start_lane(world);
+    world_await(world, world_has_error);
+    struct lane_status status = world_status(world);
+    assert_true(status.next_probe_ms - status.last_error_ms > 3500 * 1000);
+    world->backend.probe_asks_ms = 0; /* what one probe asked for is not the next one's */
+    assert_true(world_probe(world, NULL) < 0);
+    status = world_status(world);
+    assert_true(status.next_probe_ms - status.last_error_ms < 3500 * 1000);
+}
+
 static void test_five_memories_failing_in_a_row_open_the_circuit(void **state)
 {
     struct world *world = *state;
@@ -394,6 +410,7 @@ int main(void)
         TEST(test_a_backend_that_is_down_costs_no_memory_an_attempt),
         TEST(test_what_a_failing_backend_confirmed_is_kept_and_the_rest_waits_unblamed),
         TEST(test_a_backend_that_names_a_delay_is_left_alone_for_it),
+        TEST(test_a_probe_that_names_a_delay_is_not_repeated_before),
         TEST(test_five_memories_failing_in_a_row_open_the_circuit),
         TEST(test_twenty_rejected_in_a_row_are_deferred_again_and_mean_the_backend),
         TEST(test_a_whole_batch_of_rejections_leaves_no_dead_letter),

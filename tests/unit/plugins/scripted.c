@@ -89,6 +89,7 @@ static int scripted_probe(void *self, struct memferry_reason *why)
         snprintf(why->text, sizeof why->text, "%s",
                  control->probe_reason != NULL ? control->probe_reason : "The backend is away.");
         status = control->probe_gone ? -ENOLINK : -ECONNREFUSED;
+        instance->host->ask_again_after(instance->host, control->probe_asks_ms);
     } else if (control->password != NULL && strcmp(control->password, instance->password) != 0) {
         snprintf(why->text, sizeof why->text, "The backend refused the password.");
         status = -EACCES;

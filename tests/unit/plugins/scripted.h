@@ -28,7 +28,8 @@ struct scripted {
     bool healed; /* ids mean nothing: all is DONE */
     bool down;   /* deliver blames the backend; probe is not asked */
     bool probe_fails;
-    bool probe_gone; /* with probe_fails: it is gone for good */
+    bool probe_gone;        /* with probe_fails: it is gone for good */
+    uint32_t probe_asks_ms; /* likewise: the delay it asks for; 0: none */
     bool open_fails;
     bool hold_probe;      /* probe waits until it is cancelled */
     bool hold;            /* a call waits until go_fd is readable, or it is cancelled … */
