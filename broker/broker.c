@@ -207,6 +207,7 @@ static void reload(struct broker *broker)
     guard_reload(broker->guard, &config->guard);
     config_free(broker->config);
     broker->config = broker->services.config = config;
+    broker->stats.config_ms = clock_wall_ms();
     log_write(broker->log, LOG_LEVEL_INFO, "config-taken", "the config was read again");
 }
 
@@ -269,7 +270,7 @@ static struct broker *broker_new(const struct options *options, struct log *log)
     }
     broker->options = options;
     broker->log = log;
-    broker->stats.started_ms = clock_wall_ms();
+    broker->stats.started_ms = broker->stats.config_ms = clock_wall_ms();
     broker->peer_handler = (struct peer_handler){request_came, peer_closed, peers_all_closed};
     broker->writes_observer =
         (struct writes_observer){writes_failed, writes_applied, writes_set_aside};

@@ -15,30 +15,30 @@
 
 /* ---- config ---- */
 
-static int check_loaded(const struct options *options, const struct config *config, struct log *log,
-                        struct error *err)
+static int check_loaded(const struct options *options, const struct config *config,
+                        struct places *ret_places, struct log *log, struct error *err)
 {
     struct backend_kinds kinds;
-    struct places places;
-    int r = places_find(&places, options, config, err);
+    int r = places_find(ret_places, options, config, err);
 
     if (r == 0) {
-        const struct backends_options backends = {
-            .plugin_dir = places.plugin_dir, .state_dir = places.state_dir, .dims = config->dims};
+        const struct backends_options backends = {.plugin_dir = ret_places->plugin_dir,
+                                                  .state_dir = ret_places->state_dir,
+                                                  .dims = config->dims};
         r = backends_check(&backends, config, &kinds, log, err);
     }
-    places_deinit(&places);
     return r;
 }
 
 int check_config(const struct options *options, struct log *log)
 {
     struct config *config = NULL;
+    struct places places = {0};
     struct error err;
     int r = config_load(&config, options->config, &err);
 
     if (r == 0) {
-        r = check_loaded(options, config, log, &err);
+        r = check_loaded(options, config, &places, log, &err);
     }
     if (r != 0) {
         fprintf(stderr, "%s\n", err.text);
@@ -48,6 +48,11 @@ int check_config(const struct options *options, struct log *log)
         printf("%s is good: %zu backend%s\n", config->file, config->backend_count,
                config->backend_count == 1 ? "" : "s");
     }
+    if (r == 0) {
+        printf("state in %s\nsocket at %s\nplugins in %s\n", places.state_dir, places.socket,
+               places.plugin_dir);
+    }
+    places_deinit(&places);
     config_free(config);
     return r == 0 ? EX_OK : EX_CONFIG;
 }

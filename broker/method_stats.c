@@ -10,6 +10,8 @@
 #include "broker/util/container.h"
 #include "broker/version.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,7 +23,8 @@
 
 struct stats_query {
     struct query query;
-    int64_t started_ms;
+    int64_t started_ms, config_ms;
+    char config[PATH_MAX]; /* "": none */
     struct journal_stats journal;
     struct search_stats search;
     const char *state_dir; /* the broker's */
@@ -36,6 +39,9 @@ static void take_numbers(struct stats_query *query, const struct services *servi
     const struct histogram *put = &services->stats->put;
 
     query->started_ms = services->stats->started_ms;
+    query->config_ms = services->stats->config_ms;
+    snprintf(query->config, sizeof query->config, "%s",
+             services->config->file != NULL ? services->config->file : "");
     journal_stats(services->journal, &query->journal);
     search_indexer_stats(services->searches->indexer, &query->search);
     query->peers = services->peers->count;
@@ -59,11 +65,14 @@ static void take_numbers(struct stats_query *query, const struct services *servi
 static void pack_server(msgpack_packer *packer, const struct stats_query *query)
 {
     pack_key(packer, "server");
-    msgpack_pack_map(packer, 8);
+    msgpack_pack_map(packer, 11);
     pack_text_member(packer, "version", MEMFERRY_VERSION);
     pack_uint_member(packer, "pid", (uint64_t)getpid());
     pack_int_member(packer, "started_ms", query->started_ms);
     pack_int_member(packer, "uptime_ms", clock_wall_ms() - query->started_ms);
+    pack_text_member(packer, "state_dir", query->state_dir);
+    pack_text_member(packer, "config", query->config);
+    pack_int_member(packer, "config_ms", query->config_ms);
     pack_uint_member(packer, "rss_bytes", query->footprint.rss_bytes);
     pack_uint_member(packer, "cpu_ms", query->footprint.cpu_ms);
     pack_uint_member(packer, "open_files", query->footprint.descriptors);

@@ -24,6 +24,7 @@ uint64_t histogram_below(const struct histogram *histogram, unsigned exponent);
 
 struct stats {
     int64_t started_ms;
+    int64_t config_ms; /* when the config in force was read */
     struct histogram put;
 };
 

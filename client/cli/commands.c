@@ -324,7 +324,21 @@ const struct command commands[] = {
      .options = backup_options,
      .run = command_backup},
     {.group = "For operators",
-     .name = "health",
+     .name = "doctor",
+     .synopsis = "[--probe]",
+     .summary = "Look for what is wrong, and say the command that mends it",
+     .text =
+         "Looks at config, broker, socket, state directory, disk, journal, backends, alerts, "
+         "limits,\n"
+         "backup, log and session, with a broker and without. Changes nothing. Exits with 1 when\n"
+         "there is something to do.\n",
+     .examples = "  memferry doctor\n"
+                 "  memferry doctor --probe\n"
+                 "  memferry doctor --quiet\n",
+     .options = doctor_options,
+     .never_starts = true,
+     .run = command_heavy},
+    {.name = "health",
      .synopsis = "[OPTIONS]",
      .summary = "Say whether everything goes on, for monitoring",
      .text =

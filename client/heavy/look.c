@@ -22,6 +22,7 @@ static bool call(struct cli *cli, struct look *look, const char *method,
 bool look_take(struct cli *cli, struct look *look)
 {
     *look = (struct look){.at_ms = monotonic_ms()};
+    cli->timeout_ms = cli->timeout_ms != 0 ? cli->timeout_ms : LOOK_TIMEOUT_MS;
     if (cli_open(cli) != EXIT_OK) {
         look->code = MEMFERRY_E_MEMORY;
         return false;

@@ -7,6 +7,8 @@
 
 #include "client/cli/cli.h"
 
+#define LOOK_TIMEOUT_MS 10000 /* without --timeout: whoever watches gives up soon, too */
+
 struct look {
     struct memferry_reply *stats_reply, *health_reply, *list_reply;
     const struct memferry_node *stats, *health,
