@@ -51,8 +51,8 @@ static bool add_option(char **argv, size_t *count, const struct given *given)
                                 : add(argv, count, "--%s=%s", given->option->name, given->value);
 }
 
-/* What the program is run with: options as one word each, then "--" and the words. Those of the
- * options that stand before the verb are given again. NULL: out of memory. */
+/* What the program is run with: options as one word each, then "--" and the words. The
+ * global ones are given again: they may have stood before the verb. NULL: out of memory. */
 static char **make_argv(const struct cli *cli, const struct args *args, const char *program)
 {
     char **argv = calloc(args->given_count + args->word_count + 8, sizeof(char *));

@@ -101,6 +101,12 @@ static const struct option webhook_options[] = {
     {"now", "SECONDS", "verify: as if it were that time"},
     {NULL, NULL, NULL}};
 
+static const struct option mcp_options[] = {
+    {"session", "UUID", "that memories belong to (default: the one in force)"},
+    {"project", "NAME",
+     "new memories get the tag project:NAME (default: by directory; \"\": none)"},
+    {NULL, NULL, NULL}};
+
 static const struct option session_options[] = {
     {"agent", "NAME", "who it is (begin, run), or only of this one (list)"},
     {"pid", "N", "the process that it ends with (begin)"},
@@ -369,6 +375,15 @@ const struct command commands[] = {
                  "  memferry explain storage_full\n"
                  "  journalctl --user -u memferryd -p warning\n",
      .never_starts = true,
+     .run = command_heavy},
+    {.group = "For agents",
+     .name = "mcp",
+     .synopsis = "[--session UUID] [--project NAME]",
+     .summary = "Serve the Model Context Protocol on stdin and stdout",
+     .text = "For an agent's settings, not for a terminal. It has the tools remember, recall,\n"
+             "forget, history, undo, session and status, and memories as resources.\n",
+     .examples = "  claude mcp add memferry -- memferry mcp\n",
+     .options = mcp_options,
      .run = command_heavy},
     {.group = "For programs and their makers",
      .name = "call",

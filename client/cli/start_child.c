@@ -162,8 +162,11 @@ _Noreturn void start_child(const struct start_log *log, const char *socket, int 
     char **argv = (char **)(uintptr_t)words;
     make_argv(log, socket, words);
     ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
+    sigset_t none;
 
     setsid();
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL); /* who starts us may have blocked what ends us */
     redirect(log);
     signal(SIGPIPE, SIG_DFL);
     if (size > 0) {
@@ -171,6 +174,7 @@ _Noreturn void start_child(const struct start_log *log, const char *socket, int 
         exec_beside(self, "memferryd", argv);
         exec_beside(self, "../libexec/memferryd", argv);
         exec_beside(self, "../bin/memferryd", argv);
+        exec_beside(self, "../../bin/memferryd", argv); /* of a heavy verb */
     }
     execvp("memferryd", argv);
     int error = errno;

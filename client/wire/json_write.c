@@ -74,7 +74,7 @@ static size_t plain_size(const char *text, size_t size)
     return at;
 }
 
-int json_write_string(msgpack_sbuffer *out, const char *text, size_t size)
+int json_put_string(msgpack_sbuffer *out, const char *text, size_t size)
 {
     char buffer[8];
     int r = write_literal(out, "\"");
@@ -164,7 +164,7 @@ static int write_pair(msgpack_sbuffer *out, const msgpack_object_kv *pair, unsig
     if (pair->key.type != MSGPACK_OBJECT_STR) {
         return -EBADMSG;
     }
-    int r = json_write_string(out, pair->key.via.str.ptr, pair->key.via.str.size);
+    int r = json_put_string(out, pair->key.via.str.ptr, pair->key.via.str.size);
     r = r == 0 ? write_literal(out, ":") : r;
     return r == 0 ? write_object(out, &pair->val, depth) : r;
 }
@@ -197,7 +197,7 @@ static int write_object(msgpack_sbuffer *out, const msgpack_object *object, unsi
     case MSGPACK_OBJECT_FLOAT64:
         return write_float(out, object->via.f64, object->type == MSGPACK_OBJECT_FLOAT32);
     case MSGPACK_OBJECT_STR:
-        return json_write_string(out, object->via.str.ptr, object->via.str.size);
+        return json_put_string(out, object->via.str.ptr, object->via.str.size);
     case MSGPACK_OBJECT_BIN:
         return write_bin(out, &object->via.bin);
     case MSGPACK_OBJECT_ARRAY:

@@ -5,6 +5,6 @@
 #include <msgpack.h>
 
 /* Text in quotes, escaped. 0 or -ENOMEM. */
-int json_write_string(msgpack_sbuffer *out, const char *text, size_t size);
+int json_put_string(msgpack_sbuffer *out, const char *text, size_t size);
 
 #endif

@@ -136,7 +136,7 @@ static int json_notify(msgpack_sbuffer *out, const char *method, const void *par
 {
     int r = write_text(out, "{\"jsonrpc\":\"2.0\",\"method\":");
 
-    r = r == 0 ? json_write_string(out, method, strlen(method)) : r;
+    r = r == 0 ? json_put_string(out, method, strlen(method)) : r;
     r = r == 0 ? write_text(out, ",\"params\":") : r;
     r = r == 0 ? write_as_json(out, params, params_size) : r;
     return r == 0 ? write_text(out, "}\n") : r;

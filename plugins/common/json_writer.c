@@ -89,7 +89,9 @@ const char *json_writer_text(struct json_writer *w, size_t *ret_size)
         return NULL;
     }
     w->data[w->size] = '\0';
-    *ret_size = w->size;
+    if (ret_size != NULL) {
+        *ret_size = w->size;
+    }
     return w->data;
 }
 

@@ -31,7 +31,8 @@ void json_writer_reset(struct json_writer *w);
 
 /* 0, -ENOMEM, or -EMSGSIZE when the text would go over the limit. */
 int json_writer_status(const struct json_writer *w);
-/* The text so far with a NUL behind it; NULL after a failure. Valid until the next call. */
+/* The text so far with a NUL behind it; NULL after a failure. Valid until the next call. ret_size
+ * may be NULL. */
 const char *json_writer_text(struct json_writer *w, size_t *ret_size);
 
 void json_begin_object(struct json_writer *w);
