@@ -6,6 +6,7 @@ open whether it happened.
 """
 from ._connect import default_socket
 from ._session import CurrentSession, SessionFile
+from .aio import AsyncClient, AsyncSubscription
 from .client import Client
 from .diff import Diff
 from .errors import (Busy, Conflict, ConnectError, DeadlineError, DeliveryTimeout, Forbidden,
@@ -21,7 +22,7 @@ from .subscription import Subscription
 __version__ = "0.1.0"
 
 __all__ = [
-    "Alert", "Backend", "Busy", "Client", "Conflict", "ConnectError", "CurrentSession",
+    "Alert", "AsyncClient", "AsyncSubscription", "Backend", "Busy", "Client", "Conflict", "ConnectError", "CurrentSession",
     "DeadLetter", "DeadlineError", "DeliveryTimeout", "Diff", "Event", "Forbidden", "Hit",
     "Imported", "InternalError", "InvalidArgument", "InvalidParams", "Memory", "MemferryError",
     "MethodNotFound", "NotFound", "Observation", "Page", "Pending", "Pipeline", "PipelineError",

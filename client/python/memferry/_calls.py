@@ -12,16 +12,11 @@ import functools
 import inspect
 import sys
 import uuid
-from typing import (TYPE_CHECKING, Any, Callable, Dict, Generic, Iterable, List, Mapping, Optional,
+from typing import (Any, Callable, Dict, Generic, Iterable, List, Mapping, Optional,
                     Sequence, TypeVar, Union)
 
 from . import model
 from .errors import InvalidArgument
-
-if TYPE_CHECKING:
-    from typing_extensions import ParamSpec
-
-    P = ParamSpec("P")
 
 T = TypeVar("T")
 
@@ -68,13 +63,9 @@ class Call(Generic[T]):
             del self.params[self.session_field]
 
 
-def as_method(build: "Callable[P, Call[T]]", call: Callable[..., Any], doc: str = "") -> Any:
-    """A method that hands `build`'s Call to `call(self, …)`, with build's signature and words."""
-
-    @functools.wraps(build)
-    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return call(self, build(*args, **kwargs))
-
+def as_method(build: Callable[..., Any], method: Callable[..., Any], doc: str = "") -> Any:
+    """`method(self, …)`, which makes a Call by `build`, with build's name, signature and words."""
+    functools.update_wrapper(method, build)
     signature = inspect.signature(build)
     own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     setattr(method, "__signature__", signature.replace(

@@ -55,9 +55,11 @@ def make_settings(socket: Optional[str], timeout_s: Optional[float], window: int
 
 
 def _blocking(build: "Callable[P, Call[T]]") -> "Callable[Concatenate[Client, P], T]":
-    method: "Callable[Concatenate[Client, P], T]" = as_method(
-        build, lambda self, call: self.do(call))
-    return method
+    def method(self: "Client", *args: Any, **kwargs: Any) -> T:
+        return self.do(build(*args, **kwargs))
+
+    made: "Callable[Concatenate[Client, P], T]" = as_method(build, method)
+    return made
 
 
 class _Core:

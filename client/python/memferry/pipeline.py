@@ -60,9 +60,12 @@ class Pending(Generic[T]):
 
 
 def _submitting(build: "Callable[P, Call[T]]") -> "Callable[Concatenate[Pipeline, P], Pending[T]]":
-    method: "Callable[Concatenate[Pipeline, P], Pending[T]]" = as_method(
-        build, lambda self, call: self.submit(call), "\n\n    Returns a `Pending` at once.")
-    return method
+    def method(self: "Pipeline", *args: Any, **kwargs: Any) -> Pending[T]:
+        return self.submit(build(*args, **kwargs))
+
+    made: "Callable[Concatenate[Pipeline, P], Pending[T]]" = as_method(
+        build, method, "\n\n    Returns a `Pending` at once.")
+    return made
 
 
 class Pipeline:

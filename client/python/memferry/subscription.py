@@ -41,7 +41,6 @@ class Subscription:
         self._exchange = Exchange(settings.client, 1)
         self._exchange.on_note = self._take
         self._link = Link(settings, self._exchange)
-        self._subscribed_on = -1
         self._subscribe()
 
     @property
@@ -62,7 +61,6 @@ class Subscription:
         told = it.answer()
         if self._next_seq is None:
             self._next_seq = told["from_seq"]
-        self._subscribed_on = self._link.fileno()
 
     def _subscribe_again(self, end: Optional[float]) -> None:
         """Until a broker is there."""
