@@ -13,8 +13,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 DOCUMENTS = ["README.md", "docs/protocol.md", "docs/sessions.md", "docs/operations.md",
              "docs/guard.md", "docs/history.md", "docs/search.md"]
 # What needs more than a broker: webhooks.md is run by test_webhooks.py, n8n.md by tests/live, and
-# plugins.md by tests/unit/check_plugin_guide.sh.
-ELSEWHERE = ["docs/webhooks.md", "docs/n8n.md", "docs/plugins.md"]
+# plugins.md by tests/unit/check_plugin_guide.sh, python.md by test_python_docs.py.
+ELSEWHERE = ["docs/python.md", "docs/webhooks.md", "docs/n8n.md", "docs/plugins.md"]
 ALL = ["README.md", *(f"docs/{page.name}" for page in sorted(ROOT.glob("docs/*.md")))]
 BUILD = pathlib.Path(os.environ.get("MEMFERRY_BUILD", "build")).resolve()
 
