@@ -24,7 +24,7 @@ int main(int argc, char **argv)
     log_init(&log, STDERR_FILENO, options.log_level);
     r = options.log_file != NULL ? log_to_file(&log, options.log_file, LOG_FILE_BYTES) : 0;
     if (r != 0) {
-        fprintf(stderr, "memferryd: cannot log to %s: %s\n", options.log_file, strerror(-r));
+        dprintf(STDERR_FILENO, "memferryd: cannot log to %s: %s\n", options.log_file, strerror(-r));
         return EX_CANTCREAT;
     }
     if (options.action == OPTIONS_CHECK_CONFIG) {

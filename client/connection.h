@@ -7,6 +7,7 @@
  *   exchange.c    frames out and in, deadlines
  *   call.c        blocking verbs, repeated once over a new connection
  *   pipeline.c    many requests in flight
+ *   notified.c    what a subscription tells
  *   session*.c    the session in force
  *   reply.c       a reply and its nodes
  *   error.c       codes and texts
@@ -114,5 +115,9 @@ int exchange_flush(struct memferry *m);
  * MEMFERRY_E_DEADLINE: none in time. After any other failure the connection is gone. */
 int exchange_receive(struct memferry *m, int64_t deadline, uint32_t *ret_msgid, bool *ret_is_error,
                      struct memferry_reply **ret_reply);
+/* The next notification; replies to submitted requests that come before it are filed. Fails as
+ * exchange_receive does. *ret_name belongs to the reply. */
+int exchange_notification(struct memferry *m, int64_t deadline, const char **ret_name,
+                          struct memferry_reply **ret_reply);
 
 #endif

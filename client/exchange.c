@@ -258,26 +258,42 @@ static bool frame_wanted(const struct memferry *m, const struct rpc_message *mes
     return true;
 }
 
-int exchange_receive(struct memferry *m, int64_t deadline, uint32_t *ret_msgid, bool *ret_is_error,
-                     struct memferry_reply **ret_reply)
+/* Waits for the next frame. After a failure other than MEMFERRY_E_DEADLINE the connection is gone.
+ */
+static int frame_await(struct memferry *m, int64_t deadline, struct rpc_message *ret_message,
+                       struct memferry_reply **ret_reply)
 {
+    *ret_reply = NULL;
     for (;;) {
-        struct memferry_reply *reply = NULL;
-        struct rpc_message message;
-        int rc = m->fd >= 0 ? frame_take(m, &message, &reply) : MEMFERRY_E_UNCERTAIN;
+        int rc = m->fd >= 0 ? frame_take(m, ret_message, ret_reply) : MEMFERRY_E_UNCERTAIN;
         if (rc != MEMFERRY_OK) {
             return rc;
         }
-        if (reply == NULL) {
+        if (*ret_reply == NULL) {
             rc = exchange_round(m, deadline);
             if (rc != MEMFERRY_OK) {
                 return rc;
             }
             continue;
         }
-        if (message.no_msgid) {
-            memferry_reply_free(reply);
+        if (ret_message->no_msgid) {
+            memferry_reply_free(*ret_reply);
+            *ret_reply = NULL;
             return reply_malformed(m, "it could not read our request");
+        }
+        return MEMFERRY_OK;
+    }
+}
+
+int exchange_receive(struct memferry *m, int64_t deadline, uint32_t *ret_msgid, bool *ret_is_error,
+                     struct memferry_reply **ret_reply)
+{
+    for (;;) {
+        struct memferry_reply *reply;
+        struct rpc_message message;
+        int rc = frame_await(m, deadline, &message, &reply);
+        if (rc != MEMFERRY_OK) {
+            return rc;
         }
         if (frame_wanted(m, &message)) {
             *ret_msgid = message.msgid;
@@ -286,5 +302,28 @@ int exchange_receive(struct memferry *m, int64_t deadline, uint32_t *ret_msgid, 
             return MEMFERRY_OK;
         }
         memferry_reply_free(reply);
+    }
+}
+
+int exchange_notification(struct memferry *m, int64_t deadline, const char **ret_name,
+                          struct memferry_reply **ret_reply)
+{
+    for (;;) {
+        struct memferry_reply *reply;
+        struct rpc_message message;
+        int rc = frame_await(m, deadline, &message, &reply);
+        if (rc != MEMFERRY_OK) {
+            return rc;
+        }
+        if (message.is_notification) {
+            *ret_name = message.method; /* in the reply's zone */
+            *ret_reply = reply;
+            return MEMFERRY_OK;
+        }
+        if (frame_wanted(m, &message) && (message.msgid & CLIENT_MSGID_BLOCKING) == 0) {
+            pipeline_complete(m, message.msgid, message.is_error, reply);
+        } else {
+            memferry_reply_free(reply);
+        }
     }
 }

@@ -367,6 +367,20 @@ const struct command commands[] = {
      .options = metrics_options,
      .never_starts = true,
      .run = command_heavy},
+    {.name = "tail",
+     .synopsis = "[OPTIONS]",
+     .summary = "Follow what happens, as it happens",
+     .text =
+         "A line for each event and alert; JSON when it goes to a file or a pipe. It goes on where "
+         "it\n"
+         "was when the broker is started anew: nothing is missed, and nothing told twice. --since\n"
+         "looks through all events that the store holds.\n",
+     .examples = "  memferry tail\n"
+                 "  memferry tail --op alert --op delete\n"
+                 "  memferry tail --since 1h --session 5f0c7a52-8f8b-4a41-9f6f-0a4b6e3f1c11\n",
+     .options = tail_options,
+     .never_starts = true,
+     .run = command_heavy},
     {.name = "explain",
      .synopsis = "[ID...]",
      .summary = "Say what an id means, and what to do: of the log, an error, an alert",

@@ -288,6 +288,17 @@ MEMFERRY_API short memferry_events(const struct memferry *m);
 MEMFERRY_API int memferry_reply_receipt(const struct memferry_reply *reply,
                                         struct memferry_receipt *ret);
 
+/* ---- what happens ---- */
+
+/* The next notification on a connection that has subscribed by memferry_call(m, "event.subscribe",
+ * …): its name ("event" or "alert"), which belongs to *ret, and its params; free *ret. timeout_ms
+ * as memferry_receive's (MEMFERRY_E_AGAIN: none in time). MEMFERRY_E_UNCERTAIN: the connection
+ * broke; connect and subscribe again with from_seq, the last seq that was told and one, and nothing
+ * is missed or told twice. Use a connection of its own: a call on it drops what is told meanwhile.
+ */
+MEMFERRY_API int memferry_notified(struct memferry *m, int timeout_ms, const char **ret_name,
+                                   struct memferry_reply **ret);
+
 #ifdef __cplusplus
 }
 #endif
