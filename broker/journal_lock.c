@@ -133,15 +133,36 @@ static int write_pid(int fd)
     return 0;
 }
 
+/* Our pid is written into nothing but a file that has this name alone. */
+static int check_lock(int fd, const char *dir, struct error *err)
+{
+    struct stat stat;
+
+    if (fstat(fd, &stat) < 0) {
+        return error_set_errno(err, -errno, "cannot look at %s/" LOCK_NAME, dir);
+    }
+    if (!S_ISREG(stat.st_mode) || stat.st_uid != geteuid() || stat.st_nlink != 1) {
+        return error_set(err, -EPERM,
+                         "%s/" LOCK_NAME " is no file of ours alone: look what it is, then remove "
+                         "it",
+                         dir);
+    }
+    return 0;
+}
+
 int journal_lock_take(int dir_fd, const char *dir, int *ret_fd, struct error *err)
 {
-    int fd = openat(dir_fd, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd =
+        openat(dir_fd, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
     int r;
 
     if (fd < 0) {
         return error_set_errno(err, -errno, "cannot open %s/" LOCK_NAME, dir);
     }
-    r = lock_fd(fd, LOCK_EX, dir, err);
+    r = check_lock(fd, dir, err);
+    if (r == 0) {
+        r = lock_fd(fd, LOCK_EX, dir, err);
+    }
     if (r != 0) {
         close(fd);
         return r;
@@ -153,7 +174,7 @@ int journal_lock_take(int dir_fd, const char *dir, int *ret_fd, struct error *er
 
 int journal_lock_share(int dir_fd, const char *dir, int *ret_fd, struct error *err)
 {
-    int fd = openat(dir_fd, LOCK_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd = openat(dir_fd, LOCK_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     int r;
 
     *ret_fd = -1;

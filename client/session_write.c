@@ -75,7 +75,7 @@ int session_lock(struct memferry *m)
     }
     errno = EPERM;
     rc = fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) || status.st_uid != geteuid() ||
-                 fchmod(fd, 0600) < 0 /* whatever the umask left of it */
+                 status.st_nlink != 1 || fchmod(fd, 0600) < 0 /* whatever the umask left of it */
              ? failed(m, "trust", path)
              : wait_for_lock(m, fd, path);
     if (rc < 0) {
