@@ -32,7 +32,11 @@ void config_backend_deinit(struct config_backend *backend)
 {
     for (size_t i = 0; i < backend->option_count; i++) {
         free(backend->options[i].key);
-        free(backend->options[i].value);
+        char *value = backend->options[i].value;
+        if (value != NULL) {
+            explicit_bzero(value, strlen(value)); /* maybe a secret that does not belong there */
+        }
+        free(value);
     }
     free(backend->options);
     free(backend->name);

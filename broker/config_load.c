@@ -29,6 +29,7 @@
 #define NAME_SIZE_MAX    49 /* inih's 50 with a NUL */
 #define SECTION_SIZE_MAX 128
 #define BLANKS           " \t\r"
+#define STACK_BYTES      16384 /* more than one entry's way through inih takes */
 
 struct reader {
     struct config_sink *sink;
@@ -204,6 +205,14 @@ static ssize_t read_all(const char *file, char *buffer)
     }
 }
 
+/* What inih, and we, had of the lines on the stack. */
+__attribute__((noinline)) static void wipe_stack(void)
+{
+    char below[STACK_BYTES];
+
+    explicit_bzero(below, sizeof below);
+}
+
 int config_file_read(const char *file, struct config_sink *sink, struct error *err)
 {
     struct reader reader = {.sink = sink, .place = {.file = file}, .err = err};
@@ -221,6 +230,7 @@ int config_file_read(const char *file, struct config_sink *sink, struct error *e
                            CONFIG_FILE_SIZE_MAX);
     } else {
         result = read_text(&reader, buffer, (size_t)size);
+        wipe_stack();
     }
     if (size > 0) {
         explicit_bzero(buffer, (size_t)size);
