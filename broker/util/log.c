@@ -76,14 +76,32 @@ static bool is_at(int fd, const char *path)
            ours.st_ino == there.st_ino;
 }
 
+/* A descriptor, or a negative errno: a pipe is not waited for, and what is another's, or has
+ * another name too, is not written. */
+static int file_open(const char *path)
+{
+    int fd = open(
+        path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0600);
+    struct stat st;
+
+    if (fd < 0) {
+        return -errno;
+    }
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid() || st.st_nlink > 1) {
+        close(fd);
+        return -EPERM;
+    }
+    return fd;
+}
+
 /* Puts the file in the place of fd; stdout follows where it goes to the same place as fd did. */
 static int file_take(struct log *log, const char *path)
 {
     struct stat now, out;
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
+    int fd = file_open(path);
 
     if (fd < 0) {
-        return -errno;
+        return fd;
     }
     bool with_stdout = fstat(log->fd, &now) == 0 && fstat(STDOUT_FILENO, &out) == 0 &&
                        now.st_dev == out.st_dev && now.st_ino == out.st_ino;

@@ -70,6 +70,7 @@ class Broker:
         self.environment = clean_environment(self.root)
         self.environment.update(environment)
         self.arguments = ["--core-dumps"]  # or tests could not look into it
+        self.prepare = die_with_parent  # called between fork and exec
         self.process = None
         self.configure(config or "")
 
@@ -92,7 +93,7 @@ class Broker:
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env=self.environment, preexec_fn=die_with_parent)
+                env=self.environment, preexec_fn=self.prepare)
         if wait:
             self.wait_ready()
         return self

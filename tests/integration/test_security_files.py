@@ -155,6 +155,18 @@ def test_log_is_not_written_into_a_directory_of_another_user(home):
     assert told.returncode != 0 and theirs.read_text() == ""
 
 
+@pytest.mark.parametrize("put", [put_link, put_hard_link, put_pipe, put_directory, put_socket])
+def test_log_file_that_was_named_is_nothing_but_a_file_of_ours(make_broker, put):
+    broker = make_broker(start=False)
+    victim, path = broker.root / "victim", broker.root / "named"
+    victim.write_text(PRECIOUS)
+    put(path, victim)
+    broker.arguments += ["--log-file", str(path)]
+    told = broker.run()
+    assert told.returncode == 73 and str(path) in told.stderr
+    assert victim.read_text() == PRECIOUS
+
+
 # ---- the journal's lock ----
 
 
