@@ -143,3 +143,12 @@ zpty -d shell
 def test_zsh_completes(words, last, tmp_path):
     assert last in output("zsh", "-f", "-c", ZSH, "-", str(MADE), words, last,
                           env={**os.environ, "HOME": str(tmp_path), "TERM": "xterm"})
+
+
+def test_one_version_and_its_day_stand_everywhere():
+    build = (ROOT / "meson.build").read_text()
+    version = re.search(r"version: '([\d.]+)'", build).group(1)
+    released = re.search(r"released = '([\d-]+)'", build).group(1)
+    assert f"\n## {version} ({released})\n" in (ROOT / "CHANGELOG.md").read_text()
+    assert (ROOT / "deploy/debian/changelog").read_text().startswith(f"memferry ({version}) ")
+    assert f"memferry {version}" in output(str(BUILD / "client/cli/memferry"), "version")
