@@ -117,6 +117,9 @@ static const struct option session_options[] = {
     {"after", "PLACE", "go on where another list ended (list)"},
     {NULL, NULL, NULL}};
 
+static const struct option ui_options[] = {
+    {"port", "N", "where to listen on 127.0.0.1 (default: one that is free)"}, {NULL, NULL, NULL}};
+
 const struct command commands[] = {
     {.group = "Memories",
      .name = "put",
@@ -299,6 +302,15 @@ const struct command commands[] = {
                  "  memferry guard test ~/.bash_history\n",
      .options = guard_options,
      .run = command_guard},
+    {.name = "ui",
+     .synopsis = "[--port N]",
+     .summary = "Show memories, sessions, backends and alerts in a browser",
+     .text = "Prints a link that opens once; nobody else on this machine or elsewhere gets in. It "
+             "ends by\n"
+             "Ctrl-C, or when nobody has looked for an hour.\n",
+     .examples = "  memferry ui\n",
+     .options = ui_options,
+     .run = command_heavy},
     {.group = "Files",
      .name = "export",
      .synopsis = "[FILE] [--resume]",
