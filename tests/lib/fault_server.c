@@ -379,3 +379,18 @@ void fault_server_wait_requests(struct fault_server *server, size_t count)
     }
     pthread_mutex_unlock(&server->mutex);
 }
+
+int fault_address_refused(char *url, size_t size)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t length = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, length) != 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &length) != 0) {
+        perror("fault_address_refused");
+        abort();
+    }
+    snprintf(url, size, "http://127.0.0.1:%u", (unsigned)ntohs(address.sin_port));
+    return fd;
+}

@@ -33,6 +33,10 @@ struct fault_server;
 struct fault_server *fault_server_start(void); /* aborts when it can't */
 void fault_server_stop(struct fault_server *server);
 
+/* Writes the address of a port where nobody listens, and nobody else can as long as the descriptor
+ * that is returned stays open. */
+int fault_address_refused(char *url, size_t size);
+
 unsigned fault_server_port(const struct fault_server *server);
 /* "http://127.0.0.1:port" */
 const char *fault_server_url(const struct fault_server *server);

@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { DIMS = 4 };
 
@@ -264,12 +265,11 @@ static void check_probe(struct world *w, void *self, const struct row *row)
 static void check_row(struct world *w, const struct row *row)
 {
     struct fault_answer answer = row->answer;
-    struct fault_server *closed = row->refused ? fault_server_start() : NULL;
     char url[64];
+    int refused = row->refused ? fault_address_refused(url, sizeof url) : -1;
 
-    snprintf(url, sizeof url, "%s", fault_server_url(row->refused ? closed : w->server));
-    if (row->refused) {
-        fault_server_stop(closed);
+    if (!row->refused) {
+        snprintf(url, sizeof url, "%s", fault_server_url(w->server));
     }
     if (answer.body == NULL) {
         answer.body = w->column->good;
@@ -281,6 +281,9 @@ static void check_row(struct world *w, const struct row *row)
     check_probe(w, self, row);
     w->plugin->close(self);
     fake_host_deinit(&w->host);
+    if (row->refused) {
+        close(refused);
+    }
     if (!is_as_expected(&outcome, expected_of(w->column, row)) ||
         outcome.retry_after_ms != row->retry_after_ms) {
         fail_msg("%s, %s: verdict %d, blame %d, superseded %d, retry after %u ms: %s",
