@@ -379,6 +379,17 @@ const struct command commands[] = {
      .options = metrics_options,
      .never_starts = true,
      .run = command_heavy},
+    {.name = "top",
+     .synopsis = "[--interval TIME] [--once]",
+     .summary = "Show backends, rates, alerts and sessions, drawn again and again",
+     .text =
+         "Space looks at once, q ends it. Where the output is no terminal one frame is printed.\n",
+     .examples = "  memferry top\n"
+                 "  memferry top --interval 500ms\n"
+                 "  memferry top --once\n",
+     .options = top_options,
+     .never_starts = true,
+     .run = command_heavy},
     {.name = "tail",
      .synopsis = "[OPTIONS]",
      .summary = "Follow what happens, as it happens",
