@@ -130,6 +130,16 @@ static int open_store(struct broker *broker, struct error *err)
     return r;
 }
 
+static void set_large(void *writes, const struct event_text *memory_id)
+{
+    writes_set_large(writes, memory_id);
+}
+
+static int learn_large_memories(struct broker *broker, struct error *err)
+{
+    return store_large_memories(broker->store, set_large, &broker->writes, err);
+}
+
 /* Signals are the loop's: no other thread's call is interrupted by one, because threads start with
  * them blocked. */
 static int block_signals(struct broker *broker, struct error *err)
@@ -271,11 +281,11 @@ static const struct {
     int (*run)(struct broker *, struct error *);
     int exit_code; /* of a start that fails here */
 } steps[] = {
-    {load_config, EX_CONFIG},        {find_places, EX_CONFIG},    {start_loop, EX_OSERR},
-    {open_journal, EX_IOERR},        {open_store, EX_IOERR},      {block_signals, EX_OSERR},
-    {start_threads, EX_OSERR},       {start_backends, EX_CONFIG}, {start_searches, EX_OSERR},
-    {unblock_signals, EX_OSERR},     {start_turning, EX_OSERR},   {start_sessions, EX_OSERR},
-    {start_listening, EX_CANTCREAT},
+    {load_config, EX_CONFIG},   {find_places, EX_CONFIG},        {start_loop, EX_OSERR},
+    {open_journal, EX_IOERR},   {open_store, EX_IOERR},          {learn_large_memories, EX_IOERR},
+    {block_signals, EX_OSERR},  {start_threads, EX_OSERR},       {start_backends, EX_CONFIG},
+    {start_searches, EX_OSERR}, {unblock_signals, EX_OSERR},     {start_turning, EX_OSERR},
+    {start_sessions, EX_OSERR}, {start_listening, EX_CANTCREAT},
 };
 
 int broker_start(struct broker *broker, struct error *err)

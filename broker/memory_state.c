@@ -193,11 +193,16 @@ static size_t count_keys(const struct memory_state *state)
            (state->vector_seq != 0) + (state->embedding_model.data != NULL);
 }
 
+bool memory_state_fits(const struct memory_state *state)
+{
+    return state->content.size + state->tags.size + state->props.size <= MEMORY_STATE_MAX;
+}
+
 int memory_state_encode(const struct memory_state *state, msgpack_sbuffer *out)
 {
     msgpack_packer packer;
 
-    if (state->content.size + state->tags.size + state->props.size > MEMORY_STATE_MAX) {
+    if (!memory_state_fits(state)) {
         return -E2BIG;
     }
     msgpack_packer_init(&packer, out, msgpack_sbuffer_write);

@@ -18,6 +18,8 @@
 
 /* Props merge without end, so a state needs a bound of its own. */
 #define MEMORY_STATE_MAX (64u << 20)
+/* Encoded and over this, a put may be refused for its size: see large.h. */
+#define MEMORY_STATE_LARGE 33554432
 
 struct memory_state {
     struct event_text content, kind;
@@ -37,6 +39,7 @@ struct memory_state {
 int memory_state_decode(const uint8_t *bytes, size_t size, struct memory_state *ret_state);
 /* Appends. 0, -ENOMEM, or -E2BIG over MEMORY_STATE_MAX. */
 int memory_state_encode(const struct memory_state *state, msgpack_sbuffer *out);
+bool memory_state_fits(const struct memory_state *state); /* within MEMORY_STATE_MAX */
 
 /* Whether nobody could tell the memories apart but by who changed them when: content, kind, tags,
  * props, vector, and whether and when they were made and deleted. */

@@ -43,6 +43,7 @@ enum apply_outcome {
     APPLY_DUPLICATE,
     APPLY_NOT_FOUND, /* refused: delete of what never was, put without content of what never was */
     APPLY_CONFLICT,  /* refused: expected_version differs */
+    APPLY_TOO_LARGE, /* refused: the memory would grow over MEMORY_STATE_MAX */
     APPLY_OLDER      /* an import that lost against what is there: nothing changed */
 };
 
@@ -60,6 +61,7 @@ struct apply_result {
      * alerts. */
     uint64_t version;
     struct apply_effect effect; /* all false unless the memory was written */
+    bool is_large;              /* it was written, and is over MEMORY_STATE_LARGE now */
 };
 
 struct store_options {
@@ -104,6 +106,10 @@ int store_savepoint_release(struct store *store, struct error *err);
 int store_savepoint_undo(struct store *store, struct error *err);
 /* Something in the transaction failed for want of room, whatever its caller made of that. */
 bool store_lacks_room(const struct store *store);
+
+/* Every memory that is over MEMORY_STATE_LARGE; the id is borrowed for the call. */
+int store_large_memories(struct store *store, void (*each)(void *, const struct event_text *),
+                         void *arg, struct error *err);
 
 /* How large the WAL has grown since the last checkpoint that emptied it. */
 uint64_t store_wal_bytes(const struct store *store);

@@ -110,7 +110,8 @@ int store_apply_replaced(struct store *store, struct store_event *apply,
     *result = (struct apply_result){.outcome = APPLY_CHANGED,
                                     .seq = apply->record->seq,
                                     .version = apply->record->seq,
-                                    .effect = apply->effect};
+                                    .effect = apply->effect,
+                                    .is_large = store->new_state.size > MEMORY_STATE_LARGE};
     return r;
 }
 
@@ -151,6 +152,9 @@ static int apply_put(struct store *store, struct store_event *apply, struct appl
     }
     if (r < 0) {
         return error_set(err, r, "out of memory while applying an event");
+    }
+    if (!memory_state_fits(&apply->state)) {
+        return store_apply_refused(store, apply, APPLY_TOO_LARGE, result, err);
     }
     if (content_changed) {
         store_hash_content(&apply->state.content, apply->content_hash);

@@ -7,6 +7,7 @@
 #include "broker/sql.h"
 #include "broker/store.h"
 
+#include <assert.h>
 #include <xxhash.h>
 
 /* "memf": tells our database from another program's. */
@@ -101,6 +102,10 @@ enum store_effect_bit {
     STORE_EFFECT_IS_LIVE = 2,
     STORE_EFFECT_CHANGED = 4 /* named in STORE_CHANGES, and in statements of store_recent.c */
 };
+
+/* SQL: the state is over MEMORY_STATE_LARGE. As the index event_large has it. */
+#define STORE_IS_LARGE(event) "length(" event "state)>33554432"
+static_assert(MEMORY_STATE_LARGE == 33554432, "named in STORE_IS_LARGE");
 
 /* SQL: the event changed its memory, as far as is known. Of older versions each that has a state.
  */

@@ -79,6 +79,8 @@ static const char *const migrations[] = {
     "CREATE INDEX session_open ON session(seq) WHERE ended_ms IS NULL;"
     "INSERT INTO session(id, seq, started_ms, seen_ms) SELECT session_id, min(seq), min(at_ms),"
     " max(at_ms) FROM event WHERE session_id IS NOT NULL GROUP BY session_id ORDER BY min(seq);",
+    /* 3: large states are found without a look at the others */
+    "CREATE INDEX event_large ON event(seq) WHERE " STORE_IS_LARGE("") ";",
 };
 
 #define SCHEMA_VERSION ((int64_t)(sizeof migrations / sizeof migrations[0]))

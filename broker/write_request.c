@@ -1,6 +1,8 @@
 /* write_request.c - a request on its way: the events in it, and what became of each, in words. */
 #include "broker/writes.h"
 
+#include "broker/memory_state.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -162,6 +164,12 @@ static enum rpc_code apply_failure(const struct write *write, struct rpc_failure
         return conflict(write, &event, failure);
     case APPLY_NOT_FOUND:
         return not_found(write, &event, failure);
+    case APPLY_TOO_LARGE:
+        return rpc_failure_set(failure, RPC_TOO_LARGE, "props",
+                               "memory %.*s would grow over %u MiB, and stays as it was: remove "
+                               "props with null, or begin another memory",
+                               (int)event.memory_id.size, event.memory_id.data,
+                               MEMORY_STATE_MAX >> 20);
     default:
         return RPC_OK;
     }

@@ -1,6 +1,7 @@
 /* writes.c - the loop's side of journal and store; see writes.h for the path. */
 #include "broker/writes.h"
 
+#include "broker/memory_state.h"
 #include "broker/util/clock.h"
 #include "broker/util/container.h"
 
@@ -71,6 +72,69 @@ void writes_set_held(struct writes *writes, const char *backend)
     snprintf(writes->held_for, sizeof writes->held_for, "%s", backend != NULL ? backend : "");
 }
 
+/* ---- large memories ---- */
+
+static_assert(MEMORY_STATE_LARGE + WRITES_PLAIN_BYTES_MAX + JOURNAL_PAYLOAD_MAX <= MEMORY_STATE_MAX,
+              "what is answered before its apply must fit");
+
+void writes_set_large(struct writes *writes, const struct event_text *memory_id)
+{
+    large_set(&writes->large, memory_id, true);
+}
+
+/* Called when its bytes are counted. A put that may be refused for the size of its memory is
+ * answered only when it was not. */
+static void look_at_size(struct writes *writes, struct write *write)
+{
+    struct event event;
+
+    if (write->needs_apply) {
+        write_event(write, &event);
+        write->grows = event.op == EVENT_RESTORE;
+        if (write->grows) {
+            large_begin(&writes->large, &event.memory_id);
+        }
+    } else if (writes->in_flight_bytes > WRITES_PLAIN_BYTES_MAX) {
+        write->needs_apply = true;
+    } else if (!large_is_empty(&writes->large)) {
+        write_event(write, &event);
+        write->needs_apply = large_has(&writes->large, &event.memory_id);
+    }
+}
+
+/* The ops that write a memory's state, and tell its size. */
+static bool writes_state(enum event_op op)
+{
+    return op == EVENT_PUT || op == EVENT_DELETE || op == EVENT_RESTORE || op == EVENT_IMPORT ||
+           op == EVENT_PURGE;
+}
+
+/* What the store has made of it, before its bytes are no longer counted. */
+static void note_size(struct writes *writes, const struct write *write)
+{
+    const struct apply_result *result = &write->change.result;
+    struct event event;
+
+    if (write->change.apply_status != 0 || result->outcome != APPLY_CHANGED ||
+        (!result->is_large && large_is_empty(&writes->large))) {
+        return;
+    }
+    write_event(write, &event);
+    if (writes_state(event.op)) {
+        large_set(&writes->large, &event.memory_id, result->is_large);
+    }
+}
+
+static void end_growing(struct writes *writes, const struct write *write)
+{
+    struct event event;
+
+    if (write->grows) {
+        write_event(write, &event);
+        large_end(&writes->large, &event.memory_id);
+    }
+}
+
 void writes_submit(struct writes *writes, struct write_request *request)
 {
     request->writes = writes;
@@ -95,6 +159,7 @@ void writes_submit(struct writes *writes, struct write_request *request)
     writes->in_flight += request->count;
     for (size_t i = 0; i < request->count; i++) {
         writes->in_flight_bytes += request->items[i].change.record.payload_size;
+        look_at_size(writes, &request->items[i]);
         journal_list_push(&writes->queued, &request->items[i].change.record);
     }
     throttle(writes);
@@ -130,6 +195,7 @@ static void finish(struct writes *writes, struct write *write)
 {
     struct write_request *request = write->request;
 
+    end_growing(writes, write);
     writes->in_flight--;
     writes->in_flight_bytes -= write->change.record.payload_size;
     assert(request->unfinished > 0);
@@ -175,13 +241,16 @@ static void take_committed(struct writes *writes, struct journal_list *committed
     }
 }
 
-/* Of an alert nobody is alerted: that would have no end. */
+/* A plain put that was refused for its size had its receipt: it must not happen (large.h), and is
+ * told if it does. Of an alert nobody is alerted: that would have no end. */
 static void tell_set_aside(struct writes *writes, const struct write *write)
 {
     const struct journal_record *record = &write->change.record;
+    bool was_refused = write->change.apply_status == 0 && !write->needs_apply &&
+                       write->change.result.outcome == APPLY_TOO_LARGE;
     struct event event;
 
-    if (write->change.apply_status == -EBADMSG &&
+    if ((write->change.apply_status == -EBADMSG || was_refused) &&
         (event_decode(record->payload, record->payload_size, &event) < 0 ||
          event.op != EVENT_ALERT)) {
         writes->observer->set_aside(writes->observer, record->seq);
@@ -199,6 +268,7 @@ static void take_applied(struct writes *writes, struct journal_list *applied)
         struct write *write = write_of(record);
         writes->unapplied--;
         tell_set_aside(writes, write);
+        note_size(writes, write);
         if (write->needs_apply) {
             answer(write);
         }
@@ -310,5 +380,6 @@ void writes_deinit(struct writes *writes)
     while ((record = journal_list_pop(&writes->committed)) != NULL) {
         finish(writes, write_of(record));
     }
+    large_deinit(&writes->large);
     pthread_mutex_destroy(&writes->lock);
 }

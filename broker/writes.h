@@ -19,6 +19,7 @@
 #include "broker/applier.h"
 #include "broker/call.h"
 #include "broker/journal.h"
+#include "broker/large.h"
 #include "broker/peer.h"
 #include "broker/stats.h"
 #include "broker/util/progress.h"
@@ -28,6 +29,10 @@
 
 #define WRITES_UNAPPLIED_MAX       20000
 #define WRITES_UNAPPLIED_BYTES_MAX ((size_t)16 << 20)
+/* With more than this on its way to the store a plain put is answered after its apply too: then
+ * what was answered before fits into its memory (see large.h). Reading has been paused long before.
+ */
+#define WRITES_PLAIN_BYTES_MAX ((size_t)24 << 20)
 
 struct emission;
 struct import_call;
@@ -43,6 +48,7 @@ struct write {
     struct change change;
     struct write_request *request;
     bool needs_apply;
+    bool grows;   /* its memory is noted as growing; writes' own */
     size_t index; /* of the method; unused by writes */
 };
 
@@ -83,6 +89,7 @@ struct writes {
     struct stats *stats;
     struct log *log;
     uv_async_t async;
+    struct large large;
     struct journal_list queued; /* this turn's */
     uint64_t committed_seq, applied_seq;
     size_t in_flight, in_flight_bytes; /* events between submit and free */
@@ -114,6 +121,9 @@ void writes_set_held(struct writes *writes, const char *backend);
 
 /* The store waits for room: what is written is refused. */
 bool writes_is_full(const struct writes *writes);
+
+/* Before anything is submitted: a memory that is large in the store. */
+void writes_set_large(struct writes *writes, const struct event_text *memory_id);
 
 /* Consumes the request. */
 void writes_submit(struct writes *writes, struct write_request *request);

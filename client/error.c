@@ -41,6 +41,7 @@ const char *memferry_strerror(int code)
         {MEMFERRY_E_FORBIDDEN, "forbidden"},
         {MEMFERRY_E_UNAVAILABLE, "no backend can answer"},
         {MEMFERRY_E_INTERNAL, "internal error of the broker"},
+        {MEMFERRY_E_TOO_LARGE, "the memory would grow too large"},
     };
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
@@ -79,6 +80,8 @@ static int code_of_rpc(int64_t code)
         return MEMFERRY_E_FORBIDDEN;
     case RPC_UNAVAILABLE:
         return MEMFERRY_E_UNAVAILABLE;
+    case RPC_TOO_LARGE:
+        return MEMFERRY_E_TOO_LARGE;
     default:
         return MEMFERRY_E_REMOTE;
     }

@@ -22,6 +22,7 @@ int cli_exit_of(int code)
         return EXIT_CONFLICT;
     case MEMFERRY_E_INVALID:
     case MEMFERRY_E_INVALID_PARAMS:
+    case MEMFERRY_E_TOO_LARGE:
         return EXIT_DATA;
     case MEMFERRY_E_CONNECT:
     case MEMFERRY_E_UNAVAILABLE:

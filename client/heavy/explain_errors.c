@@ -45,6 +45,8 @@ const struct explanation explain_errors[] = {
      NULL},
     {"unavailable", "-32008", "The backend can't be reached, or is not set up.",
      "The message has what it said; memferry backends probe NAME asks it again."},
+    {"too_large", "-32009", "The memory would grow over 64 MiB, and stays as it was.",
+     "Remove props with null, or begin another memory."},
     {NULL, NULL, NULL, NULL}};
 
 const struct explanation explain_alerts[] = {

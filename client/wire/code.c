@@ -51,6 +51,8 @@ const char *rpc_code_name(enum rpc_code code)
         return "forbidden";
     case RPC_UNAVAILABLE:
         return "unavailable";
+    case RPC_TOO_LARGE:
+        return "too_large";
     }
     return "unknown";
 }

@@ -33,7 +33,8 @@ enum rpc_code {
     RPC_STORAGE_FAILED = -32005,
     RPC_TIMEOUT = -32006,
     RPC_FORBIDDEN = -32007,
-    RPC_UNAVAILABLE = -32008
+    RPC_UNAVAILABLE = -32008,
+    RPC_TOO_LARGE = -32009
 };
 const char *rpc_code_name(enum rpc_code code); /* "parse_error" …; "unknown" for others */
 

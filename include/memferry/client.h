@@ -59,7 +59,8 @@ enum memferry_code {
     MEMFERRY_E_TIMEOUT = -108, /* durable, but not delivered in time */
     MEMFERRY_E_FORBIDDEN = -109,
     MEMFERRY_E_UNAVAILABLE = -110,
-    MEMFERRY_E_INTERNAL = -111
+    MEMFERRY_E_INTERNAL = -111,
+    MEMFERRY_E_TOO_LARGE = -112 /* the memory would grow over the limit, and stays as it was */
 };
 
 /* A fixed text for a code, never NULL. */

@@ -113,7 +113,8 @@ static void test_every_error_code_has_its_own_name_here(void **state)
         {"-32002 x", MEMFERRY_E_NOT_FOUND},    {"-32003 x", MEMFERRY_E_CONFLICT},
         {"-32004 x", MEMFERRY_E_STORAGE_FULL}, {"-32005 x", MEMFERRY_E_STORAGE_FAILED},
         {"-32006 x", MEMFERRY_E_TIMEOUT},      {"-32007 x", MEMFERRY_E_FORBIDDEN},
-        {"-32008 x", MEMFERRY_E_UNAVAILABLE},  {"-32099 x", MEMFERRY_E_REMOTE},
+        {"-32008 x", MEMFERRY_E_UNAVAILABLE},  {"-32009 x", MEMFERRY_E_TOO_LARGE},
+        {"-32099 x", MEMFERRY_E_REMOTE},
     };
     enum { COUNT = sizeof codes / sizeof codes[0] };
     struct fake_step steps[2 * COUNT + 3] = {{FAKE_ACCEPT}};

@@ -446,6 +446,7 @@ static void test_each_code_has_its_name(void **state)
     (void)state;
     assert_string_equal(rpc_code_name(RPC_PARSE_ERROR), "parse_error");
     assert_string_equal(rpc_code_name(RPC_UNAVAILABLE), "unavailable");
+    assert_string_equal(rpc_code_name(RPC_TOO_LARGE), "too_large");
     assert_string_equal(rpc_code_name((enum rpc_code) - 1), "unknown");
 }
 

@@ -12,7 +12,8 @@ from .diff import Diff
 from .errors import (Busy, Conflict, ConnectError, DeadlineError, DeliveryTimeout, Forbidden,
                      InternalError, InvalidArgument, InvalidParams, MemferryError,
                      MethodNotFound, NotFound, ProtocolError, RemoteError, SessionFileError,
-                     StorageFailed, StorageFull, Unavailable, UncertainError, UntrustedError)
+                     StorageFailed, StorageFull, TooLarge, Unavailable, UncertainError,
+                     UntrustedError)
 from .lines import Imported
 from .model import (Alert, Backend, DeadLetter, Event, Hit, Memory, Observation, Page, Receipt,
                     Restoration, SearchResult, Session, Version)
@@ -28,5 +29,5 @@ __all__ = [
     "MethodNotFound", "NotFound", "Observation", "Page", "Pending", "Pipeline", "PipelineError",
     "ProtocolError", "Receipt", "RemoteError", "Restoration", "SearchResult", "Session",
     "SessionFile", "SessionFileError", "StorageFailed", "StorageFull", "Subscription",
-    "Unavailable", "UncertainError", "UntrustedError", "Version", "default_socket",
+    "TooLarge", "Unavailable", "UncertainError", "UntrustedError", "Version", "default_socket",
 ]

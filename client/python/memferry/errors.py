@@ -153,6 +153,12 @@ class Unavailable(RemoteError):
     code, name = -32008, "unavailable"
 
 
+class TooLarge(RemoteError, ValueError):
+    """The memory would grow over the broker's limit, and stays as it was."""
+
+    code, name = -32009, "too_large"
+
+
 class InternalError(RemoteError):
     """A bug of the broker; its log has it under `data["id"]`."""
 
@@ -162,7 +168,8 @@ class InternalError(RemoteError):
 _BY_CODE: Dict[int, Type[RemoteError]] = {
     kind.code: kind
     for kind in (InvalidParams, MethodNotFound, Busy, NotFound, Conflict, StorageFull,
-                 StorageFailed, DeliveryTimeout, Forbidden, Unavailable, InternalError)
+                 StorageFailed, DeliveryTimeout, Forbidden, Unavailable, TooLarge,
+                 InternalError)
 }
 
 
