@@ -185,9 +185,9 @@ class Rig:
 
     def killed(self, stage):
         self.kills[stage] += 1
-        self.ended()
+        self.broker_ended()
 
-    def ended(self):
+    def broker_ended(self):
         """The broker is gone: nothing more comes from it. What it had under way may come again."""
         self.hook.drained()
         self.mirror.read()
@@ -233,7 +233,7 @@ class Rig:
         if stopping:
             self.killed("stop")
         else:
-            self.ended()
+            self.broker_ended()
 
     def kill_in_start(self):
         """Once or several times in a row; the first makes an end of who runs."""
@@ -454,6 +454,10 @@ class Rig:
                 sink.check(self.ledger)
                 sink.check_told(self.ledger)
         self.ledger.delivered.clear()
+
+    def look_at_latest(self):
+        with self.broker.client() as client:
+            self.ledger.check_latest(all_memories(client))
 
     def look_at_everything(self):
         self.audits += 1

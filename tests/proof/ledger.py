@@ -56,6 +56,16 @@ class Ledger:
         versions = self.versions.get(ident)
         return versions[-1] if versions else None
 
+    def trim(self):
+        """For long runs: versions that were looked at and may be gone are forgotten, and with them what is
+        known of the requests that made them."""
+        for versions in self.versions.values():
+            for change in versions[:-self.keep]:
+                del self.changes[change.seq], self.seen[change.token]
+            del versions[:-self.keep]
+        self.sent = {token: op for token, op in self.sent.items() if token in self.seen}
+        self.maybe.clear()
+
     def may_be_gone(self, change):
         versions = self.versions[change.ident]
         return len(versions) - versions.index(change) > self.keep

@@ -20,14 +20,20 @@ class Writer:
         self.random = random.Random(f"{seed}/{name}")
         self.idents = [f"{name}-{n}" for n in range(IDS)]
         self.again, self.sessions, self.count, self.life = [], {}, 0, 0
-        self.thread = self.failure = self.session = self.cut = None
+        self.thread = self.failure = self.session = None
+        self.stopping = False
 
     # ---- one life ----
 
     def start(self):
         self.life += 1
+        self.stopping = False
         self.thread = threading.Thread(target=self.guard, daemon=True)
         self.thread.start()
+
+    def stop(self):
+        """Behind the batch that is under way."""
+        self.stopping = True
 
     def join(self):
         self.thread.join(60)
@@ -50,7 +56,7 @@ class Writer:
         self.again = []
         if again:
             self.send(client, again)
-        while self.send(client, self.make_batch()):
+        while not self.stopping and self.send(client, self.make_batch()):
             pass
 
     def send(self, client, batch):
