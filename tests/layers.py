@@ -33,6 +33,9 @@ ASIDE = [
     ("heavy verbs", ["client/heavy/*"], ["public", "wire", "library", "command", "plugins",
                                         "heavy verbs"]),
     ("manual", ["client/manual/*"], ["public", "command", "manual"]),
+    ("plugin bench", ["client/heavy/plugin*"], ["public", "wire", "util", "config", "plugin",
+                                                "library", "command", "heavy verbs",
+                                                "plugin bench"]),
     ("plugins", ["plugins/*"], ["public", "plugins"]),
 ]
 # Asks the store for the loop: it belongs to that, whatever its name begins with.

@@ -107,6 +107,14 @@ static const struct option mcp_options[] = {
      "new memories get the tag project:NAME (default: by directory; \"\": none)"},
     {NULL, NULL, NULL}};
 
+static const struct option plugin_options[] = {
+    {"kind", "KIND", "new: sink (the default), embedder or alerts"},
+    {"option", "NAME=VALUE", "check: an option as in the config; may be repeated"},
+    {"place", "NAME", "check: the option that is a server's address, http://HOST:PORT/..."},
+    {"limit", "TIME", "check: how long a cancelled call may take to end (default 2s)"},
+    {"verbose", NULL, "check: what the plugin logs goes to stderr"},
+    {NULL, NULL, NULL}};
+
 static const struct option session_options[] = {
     {"agent", "NAME", "who it is (begin, run), or only of this one (list)"},
     {"pid", "N", "the process that it ends with (begin)"},
@@ -438,6 +446,17 @@ const struct command commands[] = {
                  "  memferry webhook verify --headers headers.txt body.json\n"
                  "  memferry webhook verify --header \"X-Signature-256: sha256=...\" body.json\n",
      .options = webhook_options,
+     .never_starts = true,
+     .run = command_heavy},
+    {.name = "plugin",
+     .synopsis = "new NAME [DIR] [--kind KIND] | check FILE.so [--option NAME=VALUE]...",
+     .summary = "Make a plugin of your own, or hold one to its contract",
+     .text = "New writes the source of a plugin that works, with a Makefile. Check loads a plugin as\n"
+             "the broker does, and hands it all that a broker may, and faults: give options of a\n"
+             "place for trying out, for it gets odd memories. Each point is ok, FAILED or not done.\n",
+     .examples = "  memferry plugin new postcard\n"
+                 "  memferry plugin check --option path=/tmp/cards.txt ./postcard.so\n",
+     .options = plugin_options,
      .never_starts = true,
      .run = command_heavy},
     {.name = "version",
