@@ -36,7 +36,9 @@ int64_t bench_now_ms(void)
 
 /* ---- findings ---- */
 
-static void set(struct bench *bench, enum bench_verdict verdict, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void set(struct bench *bench,
+                                                      enum bench_verdict verdict,
+                                                      const char *format, va_list args)
 {
     struct bench_finding *finding = bench->finding;
 

@@ -205,9 +205,9 @@ def test_the_plugin_without_a_fault_passes(build_fault, tmp_path):
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_each_fault_is_found(build_fault, tmp_path, fault):
-    if harness.sanitized() and fault in ("LEAK", "CRASHES_ON_EMPTY", "WRITES_INPUT",
-                                         "KEEPS_POINTER"):
-        pytest.skip("a sanitizer finds it in its own words")
+    if harness.sanitized() and fault not in ("NO_ANSWER", "FETCH_DISORDER", "DEAF",
+                                             "BLAMES_RECORD", "LOGS_SECRET"):
+        pytest.skip("found without a sanitizer, or by it in its own words")
     name, words = FAULTS[fault]
     found, code = check(build_fault(fault), f"path={tmp_path}/lines", "token_env=A_SECRET",
                         env={"A_SECRET": "not to be told"})
