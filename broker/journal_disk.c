@@ -19,6 +19,8 @@
 
 #define ZERO_CHUNK_BYTES (1u << 20) /* synced one by one: the writer's own syncs wait for less */
 
+static const uint8_t unreadable[16] = "\x01unreadable\x01\x01\x01\x01";
+
 static int real_open(const struct journal_disk *disk, int dir_fd, const char *name, int flags)
 {
     int fd = openat(dir_fd, name, flags, 0600);
@@ -96,17 +98,44 @@ int disk_write(const struct journal_disk *disk, int fd, const uint8_t *bytes, si
     return 0;
 }
 
+static void mark_unreadable(uint8_t *bytes, size_t size)
+{
+    for (size_t at = 0; at + sizeof unreadable <= size; at += sizeof unreadable) {
+        memcpy(bytes + at, unreadable, sizeof unreadable);
+    }
+}
+
 /* After an I/O error: block by block, so that one bad block costs one block. */
 static ssize_t read_blocks(int fd, uint8_t *bytes, size_t size, off_t offset)
 {
-    memset(bytes, 0, size);
     for (size_t at = 0; at < size; at += SEGMENT_BLOCK) {
         size_t length = size - at < SEGMENT_BLOCK ? size - at : SEGMENT_BLOCK;
-        if (pread(fd, bytes + at, length, offset + (off_t)at) == 0) {
+        ssize_t got = pread(fd, bytes + at, length, offset + (off_t)at);
+        if (got == 0) {
             return (ssize_t)at;
+        }
+        if (got < 0) {
+            mark_unreadable(bytes + at, length);
         }
     }
     return (ssize_t)size;
+}
+
+static bool block_is_unreadable(const uint8_t *block)
+{
+    return memcmp(block, unreadable, sizeof unreadable) == 0 &&
+           memcmp(block, block + sizeof unreadable, SEGMENT_BLOCK - sizeof unreadable) == 0;
+}
+
+bool disk_is_unreadable(const uint8_t *bytes, size_t offset, size_t end)
+{
+    for (size_t at = offset / SEGMENT_BLOCK * SEGMENT_BLOCK; at + SEGMENT_BLOCK <= end;
+         at += SEGMENT_BLOCK) {
+        if (block_is_unreadable(bytes + at)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 int disk_read(int fd, uint8_t *bytes, size_t size, size_t *ret_size)

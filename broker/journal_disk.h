@@ -2,6 +2,7 @@
 #ifndef MEMFERRY_JOURNAL_DISK_H
 #define MEMFERRY_JOURNAL_DISK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -25,9 +26,12 @@ int disk_open(const struct journal_disk *disk, int dir_fd, const char *name, int
               int *ret_fd);
 int disk_write(const struct journal_disk *disk, int fd, const uint8_t *bytes, size_t size,
                off_t offset);
-/* Reads up to size bytes, in whole blocks, from the beginning; `bytes` is from disk_alloc. Blocks
- * that cannot be read become zeros. */
+/* Reads up to size bytes, in whole blocks, from the beginning; `bytes` is from disk_alloc. A
+ * block that cannot be read is filled with a mark, which is neither a blank block nor ours: it is
+ * not taken for the place where writing had stopped. */
 int disk_read(int fd, uint8_t *bytes, size_t size, size_t *ret_size);
+/* Whether a block between offset and end could not be read. */
+bool disk_is_unreadable(const uint8_t *bytes, size_t offset, size_t end);
 int disk_sync_dir(int dir_fd);
 /* Making a file ended with r: gives it its name, durably, or removes it after a failure. */
 int disk_name_made(int dir_fd, const char *making, const char *name, int r);

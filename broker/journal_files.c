@@ -4,9 +4,10 @@
  * Happy path: each header is good; by generation the files are in the order of their events, and
  * those that end before the newest header's first_seq are free.
  *
- * Failure modes: a file whose two header copies are both bad is taken by the generation of its
- * groups; one without any is renamed to NAME.bad. Two journals in one directory, a newer format, or
- * a lone segment whose header is lost, are for a person to decide: refused.
+ * Failure modes: what the disk cannot read is refused, for it may be whole tomorrow. A file whose
+ * two header copies are both bad is taken by the generation of its groups; one without any is
+ * renamed to NAME.bad. Two journals in one directory, a newer format, or a lone segment whose
+ * header is lost, are for a person to decide: refused.
  */
 #include "broker/journal_recovery.h"
 
@@ -37,6 +38,15 @@ static bool has_suffix(const char *name, const char *suffix)
     size_t size = strlen(name), tail = strlen(suffix);
 
     return size > tail && strcmp(name + size - tail, suffix) == 0;
+}
+
+int journal_refuse_unreadable(const char *dir, const char *name, struct error *err)
+{
+    return error_set(err, -EIO,
+                     "the disk cannot read a part of %s/%s that may hold events with a receipt: "
+                     "check the disk, and start again when it can be read; to go on without that "
+                     "part, put a copy in its place (dd conv=noerror,sync bs=4096)",
+                     dir, name);
 }
 
 static bool is_zero(const uint8_t *bytes, size_t size)
@@ -140,6 +150,11 @@ static int classify(struct listing *list, struct segment_file *file, const uint8
     }
     case SEGMENT_KIND_BAD:
         break;
+    }
+    if (disk_is_unreadable(bytes, 0, HEAD_BYTES)) {
+        int r = journal_refuse_unreadable(list->dir, file->name, list->err);
+        free(file);
+        return r;
     }
     segment_queue_push(&list->bad, file);
     return 0;
@@ -257,8 +272,12 @@ static int resolve_bad(struct listing *list, struct segment_file *file)
                   is_zero(bytes + SEGMENT_HEADER_BYTES, size - SEGMENT_HEADER_BYTES);
     bool ours = list->good.count > 0 &&
                 segment_find_generation(bytes, size, list->files->origin, &file->header);
+    bool unreadable = disk_is_unreadable(bytes, 0, size);
     free(bytes);
-    if (unused) {
+    if (unreadable && !ours) {
+        r = journal_refuse_unreadable(list->dir, file->name, list->err);
+        free(file);
+    } else if (unused) {
         segment_queue_push(&list->files->blank, file); /* the write of its header was cut short */
     } else if (list->good.count == 0) {
         r = error_set(list->err, -EBADMSG,

@@ -17,6 +17,8 @@ struct journal_files {
     int64_t stamp_us;    /* the highest in a header */
 };
 
+/* -EIO, with what to do in err. */
+int journal_refuse_unreadable(const char *dir, const char *name, struct error *err);
 /* log NULL: changes nothing (half-made files and unreadable ones are left where they are). */
 int journal_files_list(struct journal_files *ret_files, int dir_fd, const char *dir,
                        struct log *log, struct error *err);
@@ -40,11 +42,14 @@ struct journal_walk {
     uint64_t next_seq;
     int64_t stamp_us;
     uint64_t torn_bytes;
-    uint8_t *bytes; /* of one segment */
+    bool unreadable; /* where events may be that nothing else tells of */
+    uint8_t *bytes;  /* of one segment */
     size_t capacity;
 };
 
-/* Sets last_seq of each file. A non-zero answer of visit ends it. Frees what it allocates. */
+/* Sets last_seq of each file. -EIO: the disk cannot read where the newest events may be, or what
+ * could be read a moment ago: going on would cut them off. A non-zero answer of visit ends it.
+ * Frees what it allocates. */
 int journal_walk_run(struct journal_walk *walk, const struct segment_queue *held, const char *dir,
                      struct error *err);
 

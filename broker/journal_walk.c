@@ -3,7 +3,8 @@
  *
  * Seqs follow without gap from one segment to the next, since each header names the seq its first
  * event has. So the next header decides about the end of a segment: what it holds from that seq on
- * was cut when the next one was begun, and what it lacks below that seq was lost.
+ * was cut when the next one was begun, and what it lacks below that seq was lost. Nothing decides
+ * so about the end of the newest: a block there that the disk cannot read is not taken for the end.
  */
 #include "broker/journal_recovery.h"
 
@@ -67,6 +68,8 @@ static void tell_damage(struct journal_walk *walk, struct segment_file *file,
     damage.span.next_seq = until;
     if (walk->damaged != NULL) {
         walk->damaged(walk, &damage);
+    } else {
+        walk->unreadable |= disk_is_unreadable(scan->bytes, span->offset, span->end);
     }
     walk->next_seq = until;
 }
@@ -79,6 +82,8 @@ static void end_segment(struct journal_walk *walk, struct segment_file *file,
     if (limit != UINT64_MAX && walk->next_seq < limit) {
         span->end = scan->size; /* whatever can be found */
         tell_damage(walk, file, scan, span, limit);
+    } else if (newest && disk_is_unreadable(scan->bytes, span->offset, span->end)) {
+        walk->unreadable = true;
     } else if (torn && newest) {
         walk->torn_bytes += span->end - span->offset;
     }
@@ -129,7 +134,8 @@ static int walk_segment(struct journal_walk *walk, struct segment_file *file, co
     }
     segment_scan_init(&scan, walk->bytes, size, file->header.origin, file->header.generation,
                       file->header.base_seq);
-    return scan_segment(walk, file, &scan, next == NULL, limit);
+    r = scan_segment(walk, file, &scan, next == NULL, limit);
+    return r == 0 && walk->unreadable ? journal_refuse_unreadable(dir, file->name, err) : r;
 }
 
 int journal_walk_run(struct journal_walk *walk, const struct segment_queue *held, const char *dir,
