@@ -148,6 +148,7 @@ static int block_signals(struct broker *broker, struct error *err)
 
     (void)err;
     sigfillset(&all);
+    sigdelset(&all, SIGBUS); /* a fault: it must reach who made it */
     pthread_sigmask(SIG_SETMASK, &all, &broker->signals_before);
     return 0;
 }

@@ -155,8 +155,11 @@ static int find_near(struct search_run *run, struct error *err)
             .deleted_marks = deleted == READER_DELETED_ONLY ? VECTOR_DELETED : 0,
             .docs = bits.bytes,
             .doc_count = bits.count};
-        search_indexer_top(run->searcher->indexer, &query, run->list_max, run->near,
-                           &run->near_count);
+        r = search_indexer_top(run->searcher->indexer, &query, run->list_max, run->near,
+                               &run->near_count, err);
+        if (r == -EIO) {
+            search_indexer_condemn(run->searcher->indexer, run->searcher->making, err->text);
+        }
     }
     free(bits.bytes);
     return r;

@@ -332,15 +332,14 @@ int search_files_tidy(struct search_files *files, struct error *err)
 
 /* ---- any thread ---- */
 
-bool search_files_top(struct search_files *files, const struct vector_query *query, size_t max,
-                      struct vector_hit *ret, size_t *ret_count)
+int search_files_top(struct search_files *files, const struct vector_query *query, size_t max,
+                     struct vector_hit *ret, size_t *ret_count, struct error *err)
 {
     *ret_count = 0;
     pthread_rwlock_rdlock(&files->lock);
-    bool there = files->vectors != NULL;
-    if (there) {
-        vector_file_top(files->vectors, query, max, ret, ret_count);
-    }
+    int r = files->vectors != NULL
+                ? vector_file_top(files->vectors, query, max, ret, ret_count, err)
+                : 0;
     pthread_rwlock_unlock(&files->lock);
-    return there;
+    return r;
 }

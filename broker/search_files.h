@@ -59,8 +59,8 @@ int search_files_tidy(struct search_files *files, struct error *err);
 /* Removes what the store does not have any more. */
 int search_files_sweep(struct search_files *files, struct reader *reader, struct error *err);
 
-/* As vector_file_top; false: there is no file at the moment. */
-bool search_files_top(struct search_files *files, const struct vector_query *query, size_t max,
-                      struct vector_hit *ret, size_t *ret_count);
+/* As vector_file_top; nothing is found when there is no file at the moment. */
+int search_files_top(struct search_files *files, const struct vector_query *query, size_t max,
+                     struct vector_hit *ret, size_t *ret_count, struct error *err);
 
 #endif

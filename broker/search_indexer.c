@@ -393,8 +393,8 @@ void search_indexer_condemn(struct search_indexer *indexer, uint64_t making, con
     pthread_mutex_unlock(&indexer->mutex);
 }
 
-bool search_indexer_top(struct search_indexer *indexer, const struct vector_query *query,
-                        size_t max, struct vector_hit *ret, size_t *ret_count)
+int search_indexer_top(struct search_indexer *indexer, const struct vector_query *query, size_t max,
+                       struct vector_hit *ret, size_t *ret_count, struct error *err)
 {
-    return search_files_top(&indexer->files, query, max, ret, ret_count);
+    return search_files_top(&indexer->files, query, max, ret, ret_count, err);
 }

@@ -49,7 +49,7 @@ const char *search_indexer_path(const struct search_indexer *indexer);
 uint32_t search_indexer_dims(const struct search_indexer *indexer);
 /* A reader has found that making damaged. */
 void search_indexer_condemn(struct search_indexer *indexer, uint64_t making, const char *why);
-bool search_indexer_top(struct search_indexer *indexer, const struct vector_query *query,
-                        size_t max, struct vector_hit *ret, size_t *ret_count);
+int search_indexer_top(struct search_indexer *indexer, const struct vector_query *query, size_t max,
+                       struct vector_hit *ret, size_t *ret_count, struct error *err);
 
 #endif

@@ -25,7 +25,7 @@ static int copy_living(struct vector_file *from, struct vector_file *to,
             r = moved(arg, &row, (int64_t)to->written - 1);
         }
     }
-    return r;
+    return r == 0 ? vector_check_map(from, err) : r; /* what could not be read was taken for dead */
 }
 
 int vector_file_compact(struct vector_file *file, uint64_t generation,

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -30,7 +29,8 @@ static size_t offset_of(const struct vector_file *file, uint64_t row)
 
 const struct vector_row_head *vector_head(const struct vector_file *file, uint64_t row)
 {
-    return (const struct vector_row_head *)(const void *)(file->map + offset_of(file, row));
+    return (const struct vector_row_head *)(const void *)(guarded_map_bytes(file->map) +
+                                                          offset_of(file, row));
 }
 
 const float *vector_floats(const struct vector_row_head *head)
@@ -48,6 +48,11 @@ static uint32_t sum_of(const struct vector_file *file, const struct vector_row_h
 int vector_failed(const struct vector_file *file, const char *verb, int number, struct error *err)
 {
     return error_set_errno(err, -number, "cannot %s %s", verb, file->path);
+}
+
+int vector_check_map(const struct vector_file *file, struct error *err)
+{
+    return guarded_map_is_broken(file->map) ? vector_failed(file, "read", EIO, err) : 0;
 }
 
 /* ---- make, open, close ---- */
@@ -76,10 +81,7 @@ static struct vector_file *file_new(const char *path, uint32_t dims, uint64_t ge
 
 void vector_unmap(struct vector_file *file)
 {
-    if (file->map != NULL) {
-        munmap((void *)(uintptr_t)file->map, offset_of(file, file->capacity));
-        file->map = NULL;
-    }
+    file->map = guarded_map_free(file->map);
 }
 
 struct vector_file *vector_file_close(struct vector_file *file)
@@ -106,9 +108,10 @@ static int reserve(struct vector_file *file, uint64_t rows, struct error *err)
     if (r != 0) {
         return vector_failed(file, "enlarge", r, err);
     }
-    void *map = mmap(NULL, size, PROT_READ, MAP_SHARED, file->fd, 0);
-    if (map == MAP_FAILED) {
-        return vector_failed(file, "map", errno, err);
+    struct guarded_map *map;
+    r = guarded_map_new(&map, file->fd, size);
+    if (r < 0) {
+        return vector_failed(file, "map", -r, err);
     }
     pthread_rwlock_wrlock(&file->lock);
     vector_unmap(file);
@@ -202,11 +205,12 @@ static int check(struct vector_file *file, uint64_t rows, struct error *err)
     return 0;
 }
 
-static void count_dead(struct vector_file *file)
+static int count_dead(struct vector_file *file, struct error *err)
 {
     for (uint64_t row = 0; row < file->written; row++) {
         file->dead += vector_head(file, row)->marks == 0;
     }
+    return vector_check_map(file, err);
 }
 
 int vector_file_open(struct vector_file **ret, const char *path, uint32_t dims, uint64_t generation,
@@ -224,12 +228,14 @@ int vector_file_open(struct vector_file **ret, const char *path, uint32_t dims, 
     if (r == 0) {
         r = reserve(file, rows + GROW_ROWS, err);
     }
+    if (r == 0) {
+        file->written = file->published = rows;
+        r = count_dead(file, err);
+    }
     if (r != 0) {
         vector_file_close(file);
         return r;
     }
-    file->written = file->published = rows;
-    count_dead(file);
     *ret = file;
     return 0;
 }
@@ -313,11 +319,12 @@ int vector_file_mark(struct vector_file *file, uint64_t row, uint32_t marks, str
 {
     assert(row < file->written);
     uint32_t before = vector_file_marks(file, row);
-    if (before == marks) {
-        return 0;
+    int r = vector_check_map(file, err);
+    if (r != 0 || before == marks) {
+        return r;
     }
-    int r = write_all(file, &marks, sizeof marks,
-                      offset_of(file, row) + offsetof(struct vector_row_head, marks), err);
+    r = write_all(file, &marks, sizeof marks,
+                  offset_of(file, row) + offsetof(struct vector_row_head, marks), err);
     if (r == 0 && marks == 0) {
         r = wipe(file, row, err);
     }

@@ -8,7 +8,8 @@
  *
  * Failure modes: a file that is cut, of another generation or with a row that is not as its sum
  * says is refused, and made anew from the store. A full disk is -ENOSPC before anything is mapped:
- * the blocks are there before they are written.
+ * the blocks are there before they are written. A disk that cannot read, or a file that was cut
+ * under our hands, is -EIO to whoever looked: see util/guarded_map.h.
  *
  *     header  4096 bytes: magic, dims, bytes of a row, generation, sum
  *     row     doc, vector_seq, model, marks, sum, and the floats, scaled to length 1
@@ -88,9 +89,10 @@ struct vector_query {
     size_t doc_count;                     /* bits */
 };
 
-/* The best `max` by falling score, compared with every row: exact. Sets ret and *ret_count. */
-void vector_file_top(struct vector_file *file, const struct vector_query *query, size_t max,
-                     struct vector_hit *ret, size_t *ret_count);
+/* The best `max` by falling score, compared with every row: exact. Sets ret and *ret_count. -EIO: a
+ * row could not be read; make the file anew. */
+int vector_file_top(struct vector_file *file, const struct vector_query *query, size_t max,
+                    struct vector_hit *ret, size_t *ret_count, struct error *err);
 uint32_t vector_file_dims(const struct vector_file *file);
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef MEMFERRY_VECTOR_FILE_INTERNAL_H
 #define MEMFERRY_VECTOR_FILE_INTERNAL_H
 
+#include "broker/util/guarded_map.h"
 #include "broker/vector_dot.h"
 #include "broker/vector_file.h"
 
@@ -34,9 +35,9 @@ struct vector_file {
     uint64_t dead;
     /* The lock guards where the file is mapped, and how much of it may be looked at. */
     pthread_rwlock_t lock;
-    const uint8_t *map;
-    uint64_t capacity;  /* rows that are mapped */
-    uint64_t published; /* rows */
+    struct guarded_map *map; /* a disk that fails breaks it, and nothing else */
+    uint64_t capacity;       /* rows that are mapped */
+    uint64_t published;      /* rows */
 };
 
 const struct vector_row_head *vector_head(const struct vector_file *file, uint64_t row);
@@ -44,6 +45,8 @@ const float *vector_floats(const struct vector_row_head *head);
 /* Appends file->row. */
 int vector_write_row(struct vector_file *file, struct error *err);
 void vector_unmap(struct vector_file *file);
+/* -EIO, with a text, when something that was looked at could not be read. */
+int vector_check_map(const struct vector_file *file, struct error *err);
 /* -errno with a text. */
 int vector_failed(const struct vector_file *file, const char *verb, int number, struct error *err);
 

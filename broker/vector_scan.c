@@ -17,8 +17,8 @@ static bool may_be_found(const struct vector_query *query, const struct vector_r
     return bit < query->doc_count && (query->docs[bit / 8] >> (bit % 8) & 1) != 0;
 }
 
-void vector_file_top(struct vector_file *file, const struct vector_query *query, size_t max,
-                     struct vector_hit *ret, size_t *ret_count)
+int vector_file_top(struct vector_file *file, const struct vector_query *query, size_t max,
+                    struct vector_hit *ret, size_t *ret_count, struct error *err)
 {
     struct vector_top top = {.items = ret, .max = max};
 
@@ -33,7 +33,9 @@ void vector_file_top(struct vector_file *file, const struct vector_query *query,
             vector_top_add(&top, &hit);
         }
     }
+    int r = vector_check_map(file, err);
     pthread_rwlock_unlock(&file->lock);
     vector_top_sort(&top);
-    *ret_count = top.count;
+    *ret_count = r == 0 ? top.count : 0;
+    return r;
 }

@@ -117,6 +117,7 @@ int main(int argc, char **argv)
     struct vector_hit hits[BEST];
     char path[4096];
     struct stat stat;
+    struct error err;
     uint64_t check = 0;
     size_t count;
 
@@ -139,7 +140,9 @@ int main(int argc, char **argv)
         vector_normalize(query, dims, query + dims);
         const struct vector_query how = {.vector = query + dims, .model = 1};
         int64_t began_us = clock_monotonic_us();
-        vector_file_top(file, &how, BEST, hits, &count);
+        if (vector_file_top(file, &how, BEST, hits, &count, &err) != 0) {
+            die(&err);
+        }
         search_us[turn] = clock_monotonic_us() - began_us;
         began_us = clock_monotonic_us();
         check ^= wide ? sweep_avx2(map, bytes) : sweep_plain(map, bytes);

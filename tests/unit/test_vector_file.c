@@ -98,7 +98,7 @@ static size_t near(struct rig *rig, int64_t doc, const struct vector_query *how,
     vector_of(doc, vector);
     assert_true(vector_normalize(vector, DIMS, scaled));
     query.vector = scaled;
-    vector_file_top(rig->file, &query, max, ret, &count);
+    assert_int_equal(vector_file_top(rig->file, &query, max, ret, &count, &rig->err), 0);
     return count;
 }
 
@@ -291,6 +291,27 @@ static void test_a_row_with_a_flipped_bit_is_noticed(void **state)
     close(fd);
 }
 
+static void test_a_file_that_is_cut_while_it_is_open_is_an_error_and_no_end(void **state)
+{
+    struct rig *rig = *state;
+    float vector[DIMS] = {1};
+    const struct vector_query query = {.vector = vector, .model = MODEL};
+    struct vector_file *copy;
+    struct vector_hit hit;
+    size_t count;
+
+    fill(rig, 300);
+    assert_int_equal(vector_file_top(rig->file, &query, 1, &hit, &count, &rig->err), 0);
+    assert_int_equal(count, 1);
+    assert_int_equal(truncate(rig->path, 4096), 0);
+    assert_int_equal(vector_file_top(rig->file, &query, 1, &hit, &count, &rig->err), -EIO);
+    assert_int_equal(count, 0);
+    assert_false(vector_file_has(rig->file, 1, 2, 20));
+    assert_int_equal(vector_file_mark(rig->file, 1, 0, &rig->err), -EIO);
+    assert_int_equal(vector_file_compact(rig->file, GENERATION + 1, NULL, NULL, &copy, &rig->err),
+                     -EIO);
+}
+
 /* ---- compaction ---- */
 
 struct moves {
@@ -429,6 +450,8 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_copy_that_fails_leaves_everything_as_it_was, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(
+            test_a_file_that_is_cut_while_it_is_open_is_an_error_and_no_end, setup, teardown),
         cmocka_unit_test(test_all_kernels_agree_at_every_length),
         cmocka_unit_test(test_the_heap_keeps_the_best_and_the_older_of_equals),
     };
