@@ -92,7 +92,7 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--long", action="store_true", help="every call, in turn")
     parser.add_argument("--seed", default=None)
-    parser.add_argument("--each", type=int, default=2, help="calls of each fault, when not --long")
+    parser.add_argument("--each", type=int, default=1, help="calls of each fault, when not --long")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() * 2, help="runs at once")
     parser.add_argument("--only", help="one fault, by its name")
     options = parser.parse_args()
