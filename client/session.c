@@ -203,6 +203,47 @@ int memferry_session_begin(struct memferry *m, struct memferry_session *ret)
     return rc == MEMFERRY_OK ? begin(m, true, ret) : rc;
 }
 
+static int adopt_locked(struct memferry *m, const char *id)
+{
+    struct session_look look;
+    int rc = session_look_settled(m, &look);
+
+    if (rc != MEMFERRY_OK) {
+        return rc;
+    }
+    m->session.seen = (struct stat){0};
+    if (look.found == SESSION_LIVE && strcmp(look.id, id) == 0) {
+        session_touch(m);
+        return MEMFERRY_OK;
+    }
+    return session_replace(m, id);
+}
+
+int memferry_session_adopt(struct memferry *m, const char *id)
+{
+    struct memferry_session given;
+
+    client_error_clear(m);
+    if (id == NULL || !session_is_uuid(id)) {
+        return client_error(m, MEMFERRY_E_INVALID,
+                            "%.64s is no UUID: the session file cannot "
+                            "hold it",
+                            id != NULL ? id : "NULL");
+    }
+    int rc = from_environment(m, &given);
+    if (rc != MEMFERRY_E_NOT_FOUND) {
+        return rc;
+    }
+    rc = check_file(m);
+    int lock = rc == MEMFERRY_OK ? session_lock(m) : rc;
+    if (lock < 0) {
+        return lock;
+    }
+    rc = adopt_locked(m, id);
+    session_unlock(lock);
+    return rc;
+}
+
 static int end_locked(struct memferry *m, const char *id)
 {
     struct session_look look;

@@ -58,6 +58,7 @@ const char *session_of_request(struct memferry *m);
 int session_look(struct memferry *m, struct session_look *ret);
 /* The same; a file that is being written is waited for. */
 int session_look_settled(struct memferry *m, struct session_look *ret);
+bool session_is_uuid(const char *text);
 /* Notes a use. What cannot be noted is not: the session ends the sooner. */
 void session_touch(const struct memferry *m);
 /* How long ago the file was used, by the wall clock; below 0 when that was set back. */
@@ -71,6 +72,9 @@ void session_unlock(int lock);
 /* Under the lock: a new id into the file. With `over` it replaces the file, otherwise *ret_made is
  * false when somebody else has made one. */
 int session_write(struct memferry *m, const char *id, bool over, bool *ret_made);
+/* Under the lock: an id that exists elsewhere, over whatever is there. It is not synced: when the
+ * machine crashes that session is over too, and zeros in the file are no id. */
+int session_replace(struct memferry *m, const char *id);
 /* Under the lock. */
 int session_remove(struct memferry *m);
 

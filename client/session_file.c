@@ -58,6 +58,11 @@ static size_t uuid_prefix(const char *text, size_t size)
     return i;
 }
 
+bool session_is_uuid(const char *text)
+{
+    return strlen(text) == UUID_SIZE && uuid_prefix(text, UUID_SIZE) == UUID_SIZE;
+}
+
 /* A crash of the machine may leave zeros where something was written. */
 static bool all_zeros(const char *text, size_t size)
 {

@@ -91,7 +91,7 @@ void session_unlock(int lock)
 
 /* ---- the file ---- */
 
-static bool write_id(int fd, const char *id)
+static bool write_id(int fd, const char *id, bool sync)
 {
     char line[SESSION_UUID_SIZE + 1];
     int size = snprintf(line, sizeof line, "%s\n", id);
@@ -100,18 +100,18 @@ static bool write_id(int fd, const char *id)
     if (written >= 0 && written < size) {
         errno = ENOSPC;
     }
-    return written == size && fchmod(fd, 0600) == 0 && fsync(fd) == 0;
+    return written == size && fchmod(fd, 0600) == 0 && (!sync || fsync(fd) == 0);
 }
 
 /* What a crash left there is removed, or what somebody put there: the name is ours. */
-static int write_beside(struct memferry *m, const char *path, const char *id)
+static int write_beside(struct memferry *m, const char *path, const char *id, bool sync)
 {
     unlink(path);
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) {
         return failed(m, "make", path);
     }
-    int rc = write_id(fd, id) ? MEMFERRY_OK : failed(m, "write", path);
+    int rc = write_id(fd, id, sync) ? MEMFERRY_OK : failed(m, "write", path);
     close(fd);
     if (rc != MEMFERRY_OK) {
         unlink(path);
@@ -119,14 +119,14 @@ static int write_beside(struct memferry *m, const char *path, const char *id)
     return rc;
 }
 
-int session_write(struct memferry *m, const char *id, bool over, bool *ret_made)
+static int write_file(struct memferry *m, const char *id, bool over, bool sync, bool *ret_made)
 {
     char path[PATH_MAX];
     int rc = beside(m, ".new", path);
 
     *ret_made = false;
     if (rc == MEMFERRY_OK) {
-        rc = write_beside(m, path, id);
+        rc = write_beside(m, path, id, sync);
     }
     if (rc != MEMFERRY_OK) {
         return rc;
@@ -139,6 +139,18 @@ int session_write(struct memferry *m, const char *id, bool over, bool *ret_made)
         unlink(path);
     }
     return rc;
+}
+
+int session_write(struct memferry *m, const char *id, bool over, bool *ret_made)
+{
+    return write_file(m, id, over, true, ret_made);
+}
+
+int session_replace(struct memferry *m, const char *id)
+{
+    bool made;
+
+    return write_file(m, id, true, false, &made);
 }
 
 int session_remove(struct memferry *m)

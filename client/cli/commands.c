@@ -101,6 +101,15 @@ static const struct option webhook_options[] = {
     {"now", "SECONDS", "verify: as if it were that time"},
     {NULL, NULL, NULL}};
 
+static const struct option hook_options[] = {
+    {"agent", "NAME", "who the session is of (default claude)"},
+    {"user", NULL, "install, remove: the user's settings (default)"},
+    {"project", NULL, "install, remove: .claude/settings.json here"},
+    {"settings", "FILE", "install, remove: another file"},
+    {"dry-run", NULL, "install, remove: only show the change"},
+    {"yes", NULL, "install, remove: do not ask"},
+    {NULL, NULL, NULL}};
+
 static const struct option mcp_options[] = {
     {"session", "UUID", "that memories belong to (default: the one in force)"},
     {"project", "NAME",
@@ -430,6 +439,17 @@ const struct command commands[] = {
      .examples = "  claude mcp add memferry -- memferry mcp\n",
      .options = mcp_options,
      .run = command_heavy},
+    {.name = "hook",
+     .synopsis = "[--agent NAME] | install | remove",
+     .summary = "Take what an agent's host tells its hooks, on stdin",
+     .text = "Begins and ends sessions, gives recent memories as context, tells the guard of\n"
+             "statements. It waits for nothing and always exits with 0. Install puts it into the\n"
+             "settings of Claude Code and shows the change first; remove takes out the same.\n",
+     .examples = "  memferry hook install --dry-run\n"
+                 "  memferry hook install --project\n"
+                 "  memferry hook remove --yes\n",
+     .options = hook_options,
+     .run = command_hook},
     {.group = "For programs and their makers",
      .name = "call",
      .synopsis = "METHOD [JSON | -]",

@@ -28,6 +28,7 @@ int command_alert(struct cli *cli, const struct args *args);
 int command_guard(struct cli *cli, const struct args *args);
 int command_dead(struct cli *cli, const struct args *args);
 int command_call(struct cli *cli, const struct args *args);
+int command_hook(struct cli *cli, const struct args *args);
 int command_heavy(struct cli *cli, const struct args *args); /* see cmd_heavy.c */
 int command_version(struct cli *cli, const struct args *args);
 int command_help(struct cli *cli, const struct args *args);

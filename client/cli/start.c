@@ -181,3 +181,11 @@ int start_broker(struct cli *cli)
     } while (outcome == WAIT_LOCKED && monotonic_ms() < end);
     return outcome_tell(cli, outcome, &log);
 }
+
+int start_broker_for_later(struct cli *cli)
+{
+    struct start_log log;
+    pid_t pid;
+
+    return spawn(cli, &log, &pid);
+}

@@ -18,5 +18,7 @@
 
 /* Returns when cli->m is connected, or an exit code; then it was told. */
 int start_broker(struct cli *cli);
+/* Starts one and does not wait for it. An exit code; then it was told. */
+int start_broker_for_later(struct cli *cli);
 
 #endif

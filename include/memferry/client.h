@@ -254,6 +254,10 @@ MEMFERRY_API int memferry_session_current(struct memferry *m, struct memferry_se
 MEMFERRY_API int memferry_session_peek(struct memferry *m, struct memferry_session *ret);
 /* A new session, whatever was in force. With $MEMFERRY_SESSION_ID set it is that one. */
 MEMFERRY_API int memferry_session_begin(struct memferry *m, struct memferry_session *ret);
+/* Makes a session that exists elsewhere, such as an agent's own, the one in force: a UUID into the
+ * file, as it is written. MEMFERRY_E_INVALID: it is none. With $MEMFERRY_SESSION_ID set nothing is
+ * changed. */
+MEMFERRY_API int memferry_session_adopt(struct memferry *m, const char *id);
 /* Removes the file while it holds this id; MEMFERRY_E_NOT_FOUND when it does not. The broker is not
  * told: memferry_call(m, "session.end", …) does. */
 MEMFERRY_API int memferry_session_end(struct memferry *m, const char *id);

@@ -11,7 +11,7 @@ import harness
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DOCUMENTS = ["README.md", "docs/protocol.md", "docs/sessions.md", "docs/operations.md",
-             "docs/guard.md", "docs/history.md", "docs/search.md"]
+             "docs/guard.md", "docs/history.md", "docs/agents.md", "docs/search.md"]
 # What needs more than a broker: webhooks.md is run by test_webhooks.py, n8n.md by tests/live, and
 # plugins.md by tests/unit/check_plugin_guide.sh, python.md by test_python_docs.py.
 ELSEWHERE = ["docs/python.md", "docs/webhooks.md", "docs/n8n.md", "docs/plugins.md"]
