@@ -322,6 +322,23 @@ def test_a_call_that_is_cancelled_is_not_answered(sink):
         assert ident not in server.answers and server.end() == []
 
 
+def test_a_subscription_is_acknowledged_and_ends_with_a_result(server):
+    ident = server.start("subscriptions/listen", {"notifications": {"toolsListChanged": True}})
+    other = server.start("subscriptions/listen", {"notifications": {}})
+    server.send({"jsonrpc": "2.0", "method": "notifications/cancelled",
+                 "params": {"requestId": other}})
+    server.call("tools/list")
+    assert [note["params"] for note in server.notes] == [
+        {"_meta": {META + "subscriptionId": n}, "notifications": {}} for n in (ident, other)]
+    server.fails(INVALID_PARAMS, "subscriptions/listen")
+    for _ in range(7):
+        server.start("subscriptions/listen", {"notifications": {}})
+    assert "cancel one" in server.fails(-32603, "subscriptions/listen",
+                                        {"notifications": {}})["message"]
+    ends = [message for message in server.end() if "result" in message]
+    assert len(ends) == 8 and ident in [message["id"] for message in ends]
+
+
 def test_no_words_and_no_wrong_options_are_taken(command):
     command.fails(64, "mcp", "now")
     command.fails(64, "mcp", "--session", "x" * 65)

@@ -50,10 +50,10 @@ static size_t skip_value(const struct json_text *text, size_t at)
     size_t depth = 0;
 
     do {
-        char byte = at < text->size ? text->bytes[at] : '\0';
-        if (byte == '\0') {
+        if (at >= text->size) {
             return text->size;
         }
+        char byte = text->bytes[at];
         if (byte == '"') {
             at = skip_string(text, at);
             continue;
@@ -77,7 +77,7 @@ struct json_place json_text_root(const struct json_text *text)
 
 char json_text_kind(const struct json_text *text, struct json_place value)
 {
-    return value.start < text->size ? text->bytes[value.start] : '\0';
+    return text->bytes[value.start]; /* a NUL stands behind the last */
 }
 
 /* From the start of a child (or the end of the container) to the end of that child; the value of a

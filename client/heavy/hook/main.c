@@ -22,10 +22,11 @@
 
 static bool is_in_path(void)
 {
-    char *path = strdup(getenv("PATH") != NULL ? getenv("PATH") : ""), *rest = path;
+    const char *all = getenv("PATH");
+    char *path = all != NULL ? strdup(all) : NULL, *rest = path;
     bool found = false;
 
-    for (char *part; !found && (part = strsep(&rest, ":")) != NULL;) {
+    for (char *part; rest != NULL && !found && (part = strsep(&rest, ":")) != NULL;) {
         char file[PATH_MAX];
         int size = snprintf(file, sizeof file, "%s/memferry", part);
         found = part[0] == '/' && size < (int)sizeof file && access(file, X_OK) == 0;
@@ -192,8 +193,9 @@ static int run(struct cli *cli, const struct args *args)
     struct settings_file file = {0};
     struct json_text text = {0};
     bool installs = verb != NULL && strcmp(verb, "install") == 0;
+    bool removes = verb != NULL && strcmp(verb, "remove") == 0;
 
-    if (args->word_count != 1 || (!installs && strcmp(verb, "remove") != 0)) {
+    if (args->word_count != 1 || (!installs && !removes)) {
         return cli_usage(cli, "hook reads stdin, or takes one word: install or remove");
     }
     int exit_code = cli_open(cli);

@@ -21,6 +21,7 @@ struct call {
     struct rpc_id id;
     enum revision revision;
     bool cancelled;
+    bool is_listening;              /* it stays open */
     struct memferry_reply *request; /* what `params` lives in */
     const struct memferry_node *params;
     const struct tool *tool; /* of tools/call */

@@ -105,6 +105,7 @@ static bool round_once(struct loop *loop)
     }
     if (fds[FD_IN].revents != 0 && !input_read(&mcp->in)) {
         loop->end_ms = monotonic_ms() + MCP_END_MS;
+        listen_end_all(mcp);
     }
     broker_poll(mcp);
     broker_deadlines(mcp);

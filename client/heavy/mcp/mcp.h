@@ -75,13 +75,16 @@ void method_initialize(struct call *call);
 void method_discover(struct call *call);
 void method_ping(struct call *call);
 
-/* ---- tools.c, resources.c, watch.c ---- */
+/* ---- tools.c, resources.c, listen.c ---- */
 
 void method_tools_list(struct call *call);
 void method_tools_call(struct call *call);
 void method_resources_list(struct call *call);
 void method_resource_templates_list(struct call *call);
 void method_resources_read(struct call *call);
+void method_listen(struct call *call);
+/* Those that listen are told that it is over. */
+void listen_end_all(struct mcp *mcp);
 
 int64_t monotonic_ms(void);
 

@@ -108,6 +108,7 @@ static const struct method {
     {"resources/templates/list", REVISION_2024_11_05, REVISION_2026_07_28,
      method_resource_templates_list},
     {"resources/read", REVISION_2024_11_05, REVISION_2026_07_28, method_resources_read},
+    {"subscriptions/listen", REVISION_2026_07_28, REVISION_2026_07_28, method_listen},
 };
 
 static void run_method(struct call *call, const char *name)
@@ -153,6 +154,9 @@ static void cancel(struct mcp *mcp, const struct memferry_node *params)
     for (struct call *call = mcp->calls; wanted != NULL && call != NULL; call = call->next) {
         if (!call->cancelled && same_id(mcp, &call->id, wanted)) {
             call->cancelled = true;
+            if (call->is_listening) {
+                call_drop(call);
+            }
             break;
         }
     }
@@ -271,4 +275,4 @@ void mcp_line_too_long(struct mcp *mcp)
     mcp_error(mcp, NULL, NULL, RPC_INVALID_REQUEST,
               "the message is over 4 MiB and was passed over");
 }
-_Static_assert(INPUT_LINE_MAX == 4u << 20, "the text names the bound");
+_Static_assert(INPUT_LINE_MAX == 4194304, "the text names the bound");
