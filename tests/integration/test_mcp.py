@@ -8,7 +8,7 @@ import pytest
 
 from command import Command
 from mcp_server import LEGACY, META, MODERN, serving
-from wire import DEADLINE_S
+from wire import DEADLINE_S, until
 
 PARSE_ERROR, INVALID_REQUEST, NO_METHOD, INVALID_PARAMS = -32700, -32600, -32601, -32602
 ALL = [*LEGACY, MODERN]
@@ -317,7 +317,7 @@ def test_a_call_that_is_cancelled_is_not_answered(sink):
                      "params": {"requestId": ident, "reason": "enough"}})
         server.call("server/discover")
         sink.script("")
-        sink.flush()
+        until(lambda: "tea" in sink.state(), "what was on its way when it was cancelled")
         assert server.tool("recall", id="tea")["memories"][0]["content"] == "at four"
         assert ident not in server.answers and server.end() == []
 
