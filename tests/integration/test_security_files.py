@@ -18,11 +18,16 @@ PRECIOUS = "precious, and nobody else's\n"
 USER = NOBODY if os.geteuid() == 0 else os.geteuid()  # modes mean nothing to root
 
 
+def give_to_user(path):
+    if os.geteuid() == 0:
+        os.chown(path, USER, USER)
+
+
 class Home:
     """A home directory, and commands that run in it with all by default."""
 
-    def __init__(self, root, uid=USER):
-        self.root, self.uid = root, uid
+    def __init__(self, root):
+        self.root = root
         self.home = root / "home"
         for place in (self.home, self.home / "run", self.home / "config" / "memferry"):
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -30,14 +35,13 @@ class Home:
         self.environment.update(MEMFERRY_PLUGIN_DIR=str(harness.assemble_plugins(root / "plugins")),
                                 PATH=f"{harness.MEMFERRYD.parent}:/usr/bin:/bin")
         (self.home / "config" / "memferry" / "memferry.conf").write_text("[broker]\ndims = 2\n")
-        if os.geteuid() == 0:
-            for path in (self.home, *self.home.rglob("*")):
-                os.chown(path, uid, uid)
+        for path in (self.home, *self.home.rglob("*")):
+            give_to_user(path)
         self.state = self.home / "state-home" / "memferry"
         self.socket = self.home / "run" / "memferry" / "memferry.sock"
 
     def run(self, *arguments, umask=None):
-        return run_as(self.uid, [MEMFERRY, *arguments], self.environment, umask)
+        return run_as(USER, [MEMFERRY, *arguments], self.environment, umask)
 
     def ok(self, *arguments, umask=None):
         told = self.run(*arguments, umask=umask)
@@ -127,7 +131,7 @@ def put_socket(path, _):
 def victim(home):
     path = home.home / "victim"
     path.write_text(PRECIOUS)
-    os.chown(path, USER, USER)
+    give_to_user(path)
     path.chmod(0o644)
     yield path
     assert path.read_text() == PRECIOUS and mode(path) == 0o644 and os.lstat(path).st_nlink <= 2
@@ -137,7 +141,7 @@ def victim(home):
 def test_log_is_written_to_nothing_but_a_file_of_ours(home, victim, put):
     for place in (home.state.parent, home.state):
         place.mkdir(mode=0o700)
-        os.chown(place, USER, USER)
+        give_to_user(place)
     put(home.state / "memferryd.log", victim)
     home.ok("put", "x", "--id", "a")  # it runs all the same
     assert "x" in home.ok("get", "a")

@@ -11,7 +11,7 @@ import harness
 from command import Command, assert_none_in, everything_told
 from receiver import Receiver, section
 from sinks import Backend
-from users import NOBODY, as_root, become, need_programs_for
+from users import NOBODY, become, need_programs_for
 from wire import until
 
 FIRST, SECOND = "first-secret-4711-abcdef", "second-secret-0815-uvwxyz"
@@ -181,7 +181,6 @@ def test_its_own_user_cannot_look_into_it(make_broker):
 # ---- told to nobody ----
 
 
-@as_root
 def test_commands_that_alerts_run_do_not_get_the_brokers_secrets(make_broker):
     broker = make_broker(start=False, HOOK_SECRET=FIRST, NOTIFY_SOCKET="/nowhere")
     out = broker.root / "environment"
