@@ -61,6 +61,7 @@ def good_calls():
         "event.subscribe": [{"kinds": ["put"], "from_seq": 1 << 50}],
         "stats": [{}], "store.backup": [{"path": "/nowhere/near", "replace": True}],
         "hello": [{"client": "c", "protocol": 1}],
+        "health": [{}],
         "backend.list": [{}], "backend.recovery": [{}],
     }
 
