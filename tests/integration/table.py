@@ -65,7 +65,7 @@ def table(p):
         ("hello", {"client": "table", "protocol": 1}, Result(protocol=1)),
         ("hello", {"client": 5}, Error(PARAMS, "client")),
         ("hello", {"colour": "red"}, Error(PARAMS, "colour")),
-        ("health", None, Result(ok=True, stuck=[], full=False, unapplied_ms=0)),
+        ("health", None, Result(ok=True, stuck=[], full=False)),
         ("health", {"colour": "red"}, Error(PARAMS, "colour")),
         ("no.such.method", {}, Error(METHOD)),
         ("", {}, Error(REQUEST)),
