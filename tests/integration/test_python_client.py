@@ -4,6 +4,7 @@ import datetime
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -157,6 +158,18 @@ def test_the_brokers_errors_have_types(client, do, kind, code):
     if kind is memferry.Conflict:
         assert told.value.version == seq
     assert client.get("there").content == "x"
+
+
+def test_every_error_of_the_protocol_has_a_type():
+    rows = re.findall(r"^\| (-32\d+) \| `(\w+)` \|", (SOURCE / "docs/protocol.md").read_text(), re.M)
+    assert len(rows) > 10
+    for code, name in rows:
+        told = memferry.errors.of_reply({"code": int(code), "name": name, "message": "m"})
+        if name in ("parse_error", "invalid_request"):
+            assert isinstance(told, memferry.ProtocolError)
+        else:
+            assert type(told) is not memferry.RemoteError, name
+            assert (told.code, told.name) == (int(code), name)
 
 
 @pytest.mark.parametrize("do", [

@@ -23,11 +23,12 @@ from .subscription import Subscription
 __version__ = "0.1.0"
 
 __all__ = [
-    "Alert", "AsyncClient", "AsyncSubscription", "Backend", "Busy", "Client", "Conflict", "ConnectError", "CurrentSession",
-    "DeadLetter", "DeadlineError", "DeliveryTimeout", "Diff", "Event", "Forbidden", "Hit",
-    "Imported", "InternalError", "InvalidArgument", "InvalidParams", "Memory", "MemferryError",
-    "MethodNotFound", "NotFound", "Observation", "Page", "Pending", "Pipeline", "PipelineError",
-    "ProtocolError", "Receipt", "RemoteError", "Restoration", "SearchResult", "Session",
-    "SessionFile", "SessionFileError", "StorageFailed", "StorageFull", "Subscription",
-    "TooLarge", "Unavailable", "UncertainError", "UntrustedError", "Version", "default_socket",
+    "Alert", "AsyncClient", "AsyncSubscription", "Backend", "Busy", "Client", "Conflict",
+    "ConnectError", "CurrentSession", "DeadLetter", "DeadlineError", "DeliveryTimeout", "Diff",
+    "Event", "Forbidden", "Hit", "Imported", "InternalError", "InvalidArgument",
+    "InvalidParams", "MemferryError", "Memory", "MethodNotFound", "NotFound", "Observation",
+    "Page", "Pending", "Pipeline", "PipelineError", "ProtocolError", "Receipt", "RemoteError",
+    "Restoration", "SearchResult", "Session", "SessionFile", "SessionFileError",
+    "StorageFailed", "StorageFull", "Subscription", "TooLarge", "Unavailable", "UncertainError",
+    "UntrustedError", "Version", "default_socket",
 ]
