@@ -42,12 +42,13 @@ __attribute__((format(printf, 3, 0))) static void set(struct bench *bench,
 {
     struct bench_finding *finding = bench->finding;
 
-    if (finding->verdict == BENCH_FAILED) {
-        return;
+    pthread_mutex_lock(&bench->lock);
+    if (finding->verdict != BENCH_FAILED) {
+        finding->verdict = verdict;
+        vsnprintf(finding->text, sizeof finding->text, format, args);
+        finding->text[utf8_whole(finding->text, strlen(finding->text))] = '\0';
     }
-    finding->verdict = verdict;
-    vsnprintf(finding->text, sizeof finding->text, format, args);
-    finding->text[utf8_whole(finding->text, strlen(finding->text))] = '\0';
+    pthread_mutex_unlock(&bench->lock);
 }
 
 void bench_ok(struct bench *bench, const char *format, ...)
@@ -81,14 +82,19 @@ void bench_stage(struct bench *bench, const char *format, ...)
 {
     va_list args;
 
+    pthread_mutex_lock(&bench->lock);
     va_start(args, format);
     vsnprintf(bench->finding->stage, sizeof bench->finding->stage, format, args);
     va_end(args);
+    pthread_mutex_unlock(&bench->lock);
 }
 
-bool bench_failed(const struct bench *bench)
+bool bench_failed(struct bench *bench)
 {
-    return bench->finding->verdict == BENCH_FAILED;
+    pthread_mutex_lock(&bench->lock);
+    bool failed = bench->finding->verdict == BENCH_FAILED;
+    pthread_mutex_unlock(&bench->lock);
+    return failed;
 }
 
 /* ---- a process for a check ---- */
@@ -177,6 +183,7 @@ void bench_run(struct bench *bench, const struct check *check)
     int status;
 
     *bench->finding = (struct bench_finding){.stage = "loading it"};
+    pthread_mutex_init(&bench->lock, NULL);
     snprintf(bench->scratch, sizeof bench->scratch, "/tmp/memferry-check-XXXXXX");
     if (mkdtemp(bench->scratch) == NULL) {
         bench_not_done(bench, "cannot make %s: %s", bench->scratch, strerror(errno));

@@ -20,6 +20,7 @@
 #include "broker/plugin.h"
 
 #include <limits.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -49,7 +50,8 @@ struct bench {
     const char *secrets[BENCH_SECRETS]; /* values that must never be told */
     size_t secret_count;
     struct bench_finding *finding;
-    int log_fd; /* of a check: what the plugin logged */
+    pthread_mutex_t lock; /* of the finding: some checks have two threads */
+    int log_fd;           /* of a check: what the plugin logged */
     struct log log;
 };
 
@@ -66,7 +68,7 @@ void bench_not_done(struct bench *bench, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void bench_stage(struct bench *bench, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-bool bench_failed(const struct bench *bench);
+bool bench_failed(struct bench *bench);
 
 /* Runs a check in a process of its own; the finding is complete then. */
 void bench_run(struct bench *bench, const struct check *check);

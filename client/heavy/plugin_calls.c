@@ -156,8 +156,6 @@ struct worker {
     struct set_up *set;
 };
 
-/* bench_stage is not for two threads at once; that they overwrite each other's words is harmless.
- */
 static void *work(void *arg)
 {
     struct worker *worker = arg;
