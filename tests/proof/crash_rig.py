@@ -20,7 +20,7 @@ from harness import Broker, all_memories, die_with_parent
 from ledger import Ledger, Operation, Sink
 from load import BROKEN
 from receiver import SECRET, Answer, Receiver, section
-from wire import RpcError, until
+from wire import DEADLINE_S, RpcError, until
 from writer import Writer
 
 KEEP = 12
@@ -82,7 +82,7 @@ class Hook(Receiver):
             last.request("POST", "/", b"{}", {"Content-Length": "2"})
             last.getresponse().read()
         with self.counting:
-            assert self.counting.wait_for(lambda: self.open == 0, 30), "a connection stays"
+            assert self.counting.wait_for(lambda: self.open == 0, DEADLINE_S), "a connection stays"
         if self.failure is not None:
             raise self.failure
         whole = [r for r in self.refused if int(r.headers["content-length"]) == len(r.raw)]
@@ -305,7 +305,7 @@ class Rig:
               (part.exists() and part.stat().st_ino != old), "the backup to begin")
         self.a_moment(0.02)
         self.kill("backup")
-        asking.join(30)
+        asking.join(DEADLINE_S)
         self.start()
         if told:
             assert told[0]["seq"] >= owed, (told, owed)
@@ -341,7 +341,7 @@ class Rig:
             if one.poll() is None:
                 one.kill()
                 self.kills["restore"] += 1
-            if one.wait(30) == 0:
+            if one.wait(DEADLINE_S) == 0:
                 break
         else:
             done = self.broker.run(*command)
@@ -367,7 +367,7 @@ class Rig:
             self.a_moment(0.06)
             running = self.recovery() == "running"
             self.broker.kill()
-            asking.wait(30)
+            asking.wait(DEADLINE_S)
             self.killed("recover" if running else "load")
             self.broker.start()
             if self.recovery() == "none":
@@ -470,7 +470,7 @@ class Rig:
     def level(self):
         """The lanes flushed: each sink has the latest version of everything."""
         self.levels += 1
-        self.broker.call("backend.flush", timeout_ms=60000)
+        self.broker.call("backend.flush", timeout_ms=int(DEADLINE_S * 1000))
         self.look_at_sinks()
         with self.hook.counting:
             self.flow.check_level(self.ledger)

@@ -7,7 +7,7 @@ import time
 
 import crash_rig
 from load import BROKEN
-from wire import RpcError, until
+from wire import DEADLINE_S, RpcError, until
 from writer import Writer
 
 ROUND_S = 12        # of load; then all is checked
@@ -231,7 +231,7 @@ class Soak(crash_rig.Rig):
             writer.stop()
         self.join()
         for one in others:
-            one.join(60)
+            one.join(DEADLINE_S)
             assert not one.is_alive(), f"{one.act} hangs"
             if one.failure is not None:
                 raise one.failure

@@ -6,7 +6,7 @@ import uuid
 from ledger import Operation, STOPPING
 from load import BROKEN
 from model import vector
-from wire import RpcError
+from wire import DEADLINE_S, RpcError
 
 IDS = 24
 BATCH = 12
@@ -36,7 +36,7 @@ class Writer:
         self.stopping = True
 
     def join(self):
-        self.thread.join(60)
+        self.thread.join(DEADLINE_S)
         assert not self.thread.is_alive(), f"{self.name} hangs"
         if self.failure is not None:
             raise self.failure
