@@ -4,8 +4,10 @@ import os
 import socket
 import threading
 import time
+import uuid
 
 import crash_rig
+from ledger import Operation
 from load import BROKEN
 from wire import DEADLINE_S, RpcError, until
 from writer import Writer
@@ -15,6 +17,8 @@ FAULT_S = 3.0       # how long the backend has one trouble
 PACE_S = 0.02       # between two batches of a writer
 PROBE_PACE_S = 0.03
 RESTART_ROUNDS = 4  # with --restarts
+FILL_FROM_S = 600   # longer runs begin with full caches: SQLite's grow with the database
+FILL_PUTS, FILL_STEP, FILL_BATCH = 180_000, 15_000, 2_500
 FAULTS = ["ok", "ok", "500", "503", "hang", "slow", "gone"]
 RUDE_BYTES = [b"\xc1", b"{not json\n", b"\x94\x00\x01", b"\xdd\xff\xff\xff\xff", b"GET / HTTP/1.1\r\n\r\n",
               b'{"id":1,"method":"memory.put","params":{"content":"half']
@@ -190,8 +194,27 @@ class Soak(crash_rig.Rig):
 
     # ---- the run ----
 
+    def fill_caches(self):
+        """So many puts that the database is larger than what is kept of it in memory."""
+        with self.broker.client() as client:
+            for _ in range(FILL_PUTS // FILL_STEP):
+                for _ in range(FILL_STEP // FILL_BATCH):
+                    batch = [Operation("memory.put", {
+                        "id": f"fill-{n % 72}", "content": "f" * 600, "event_id": str(uuid.uuid4())})
+                        for n in range(FILL_BATCH)]
+                    self.ledger.begin_batch(batch)
+                    self.ledger.settle(batch, client.many([(op.method, op.params) for op in batch]))
+                self.look_at_latest()
+                self.level()
+                self.ledger.fresh = []
+                self.ledger.trim()
+                self.broker.process.send_signal(1)  # prunes
+        self.audited = max(self.ledger.changes)
+
     def run(self, seconds):
         self.broker.start()
+        if seconds >= FILL_FROM_S:
+            self.fill_caches()
         self.began = time.monotonic()
         sampler = threading.Thread(target=self.sample_on, daemon=True)
         sampler.start()
