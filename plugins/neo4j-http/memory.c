@@ -5,13 +5,15 @@
  * number with a '.' or exponent is a float, another an int.
  *
  * Failure modes: memory, and a node without id. What someone else changed on the node costs only
- * what was changed: a field of another type reads as absent, a listed prop that is gone is left
- * out, a string ends at its first NUL.
+ * what was changed: a field of another type reads as absent, a listed prop that is gone, or is no
+ * prop any more, is left out, a string ends at its first NUL.
  */
 #include "plugins/neo4j-http/neo4j.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <float.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,6 +70,20 @@ static int read_tags(struct read_memory *read, const json_t *node)
     return 0;
 }
 
+/* False: there is something else than a finite number. */
+static bool read_floats(const json_t *vector, float *ret)
+{
+    for (size_t i = 0; i < json_array_size(vector); i++) {
+        const json_t *item = json_array_get(vector, i);
+        double number = json_number_value(item);
+        if (!json_is_number(item) || !(fabs(number) <= (double)FLT_MAX)) {
+            return false;
+        }
+        ret[i] = (float)number;
+    }
+    return true;
+}
+
 static int read_embedding(struct read_memory *read, const json_t *node)
 {
     const json_t *vector = json_object_get(node, "embedding");
@@ -80,11 +96,10 @@ static int read_embedding(struct read_memory *read, const json_t *node)
     if (read->embedding == NULL) {
         return -ENOMEM;
     }
-    for (size_t i = 0; i < dims; i++) {
-        read->embedding[i] = (float)json_number_value(json_array_get(vector, i));
+    if (read_floats(vector, read->embedding)) {
+        read->memory.embedding = read->embedding;
+        read->memory.dims = dims;
     }
-    read->memory.embedding = read->embedding;
-    read->memory.dims = dims;
     return 0;
 }
 
@@ -140,6 +155,20 @@ static struct memferry_value scalar(const json_t *value)
     return ret;
 }
 
+/* Values of one type that a prop can have; or nothing. */
+static bool is_list(const json_t *value)
+{
+    const json_t *first = json_array_get(value, 0);
+
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        enum memferry_value_type type = scalar_type(json_array_get(value, i));
+        if (type == 0 || type != scalar_type(first)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static struct memferry_value list(struct read_memory *read, const json_t *list)
 {
     struct memferry_value *items = read->items + read->items_used;
@@ -176,7 +205,8 @@ static void read_prop(struct read_memory *read, const json_t *node, struct memfe
 {
     const json_t *value = json_object_get(node, name.data);
 
-    if (value == NULL || is_field_name(name) || has_prop(read, name)) {
+    if (value == NULL || is_field_name(name) || has_prop(read, name) ||
+        (json_is_array(value) && !is_list(value))) {
         return;
     }
     struct memferry_prop prop = {.name = name};

@@ -17,6 +17,7 @@
 
 enum {
     SHOWN_MESSAGE_BYTES = 240,
+    SHOWN_CODE_BYTES = 120,
     RATE_LIMIT_MS = 5000, /* dbms.security.auth_lock_time's default */
 };
 
@@ -73,10 +74,12 @@ static void judge_error(struct neo4j_reply *reply, const json_t *error, int64_t 
 {
     const char *code = text_of(error, "code");
     const char *message = text_of(error, "message");
-    char line[SHOWN_MESSAGE_BYTES];
+    char line[SHOWN_MESSAGE_BYTES], shown[SHOWN_CODE_BYTES];
+    enum trouble trouble = trouble_of(code, message);
 
     show_text(line, sizeof line, message, strcspn(message, "\n"));
-    switch (trouble_of(code, message)) {
+    code = show_text(shown, sizeof shown, code, strlen(code));
+    switch (trouble) {
     case TROUBLE_VALUE:
         reply->failure = outcome_reject(blame_for(n), "%s: %s: %s", target, code, line);
         return;

@@ -157,6 +157,16 @@ static void test_all_other_errors_are_the_backends(void **state)
     }
 }
 
+static void test_a_code_is_shown_in_one_line(void **state)
+{
+    struct fixture *f = *state;
+
+    push(f, 200,
+         "{\"errors\":[{\"code\":\"Neo.Of\\nThe\\u001bFuture\",\"message\":\"a\\tb\\nc\"}]}");
+    struct memferry_outcome outcome = deliver(f, 1);
+    assert_non_null(strstr(outcome.reason.text, "Neo.Of The Future: a b"));
+}
+
 static void test_a_rate_limit_waits_as_long_as_the_server_locks(void **state)
 {
     struct fixture *f = *state;
@@ -470,6 +480,32 @@ static void test_fetch_survives_what_others_made_of_a_node(void **state)
     assert_int_equal(memferry_plugin.fetch(f->self, "", 5, take_none, NULL), 1);
 }
 
+/* A list that holds several types is no prop, and a vector that does not fit floats is none. */
+static void test_fetch_gives_only_what_a_memory_can_be(void **state)
+{
+    struct fixture *f = *state;
+    struct memferry_value items[] = {{MEMFERRY_VALUE_INT, {.integer = 1}},
+                                     {MEMFERRY_VALUE_INT, {.integer = 2}}};
+    struct memferry_prop props[] = {prop_list("good", items, 2)};
+    struct memferry_memory memory = {.id = text("a"),
+                                     .content = text("c"),
+                                     .kind = text(""),
+                                     .embedding_model = text(""),
+                                     .origin = text("o"),
+                                     .session_id = text(""),
+                                     .stamp = 9,
+                                     .props = props,
+                                     .prop_count = 1};
+
+    push(f, 200,
+         "{\"results\":[{\"data\":[{\"row\":[{\"id\":\"a\",\"content\":\"c\",\"stamp\":9,"
+         "\"origin\":\"o\",\"embedding\":[0.5,1e39],\"good\":[1,2],\"mixed\":[1,2.5],"
+         "\"deep\":[[1]],\"empty\":[null],"
+         "\"memferry_keys\":[\"mixed\",\"deep\",\"empty\",\"good\"]}]}]}]}");
+    open_instance(f);
+    assert_int_equal(memferry_plugin.fetch(f->self, "", 5, see_first, &memory), 1);
+}
+
 static void test_fetch_tells_a_failure(void **state)
 {
     struct fixture *f = *state;
@@ -488,6 +524,7 @@ int main(void)
         TEST(test_errors_about_values_reject_the_record),
         TEST(test_failures_inside_a_statement_are_retries_of_the_record),
         TEST(test_all_other_errors_are_the_backends),
+        TEST(test_a_code_is_shown_in_one_line),
         TEST(test_a_rate_limit_waits_as_long_as_the_server_locks),
         TEST(test_errors_count_whatever_the_status),
         TEST(test_a_status_counts_when_there_are_no_errors_to_read),
@@ -507,6 +544,7 @@ int main(void)
         TEST(test_open_refuses_options_that_can_not_work),
         TEST(test_fetch_reads_ints_and_floats_apart),
         TEST(test_fetch_survives_what_others_made_of_a_node),
+        TEST(test_fetch_gives_only_what_a_memory_can_be),
         TEST(test_fetch_tells_a_failure),
     };
 
