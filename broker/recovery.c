@@ -136,6 +136,9 @@ static void ended(struct note *note)
     recovery->job = NULL;
     recovery->last = lane_recover_progress(job);
     recovery->state = recovery->status == 0 ? RECOVERY_DONE : RECOVERY_FAILED;
+    if (recovery->state == RECOVERY_FAILED) {
+        recovery->err = recovery->job_err;
+    }
     memcpy(recovery->refusals, job->refusals, sizeof recovery->refusals);
     lane_recover_deinit(job);
     free(job);
@@ -153,7 +156,7 @@ static void done(struct lane_job *base, int status, const struct error *err)
 
     recovery->status = status;
     if (status != 0) {
-        recovery->err = *err;
+        recovery->job_err = *err; /* the loop may be reading err */
     }
     mailbox_post(recovery->mailbox, &recovery->note);
 }

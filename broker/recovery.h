@@ -42,6 +42,7 @@ struct recovery {
     /* from the lane's thread */
     struct note note;
     int status;
+    struct error job_err; /* without status 0 */
 };
 
 /* All is borrowed. */

@@ -18,6 +18,16 @@ git ls-files -- 'broker/*.c' 'client/*.c' 'plugins/*.c' |
   fail "clang-tidy; all it says is in $build/tidy.log"
 }
 
+echo "cppcheck"
+mkdir -p "$build/cppcheck"
+cppcheck --quiet --enable=warning,performance,portability --error-exitcode=1 -j "$(nproc)" \
+  --std=c11 --language=c --library=posix -D_GNU_SOURCE -D__linux__ -I. -Iinclude \
+  --cppcheck-build-dir="$build/cppcheck" --suppressions-list=tests/checkers/cppcheck.txt \
+  broker client plugins || fail "cppcheck"
+
+echo "gcc's analyzer"
+tests/checkers/gcc.sh "$build" || fail "gcc -fanalyzer"
+
 echo "layers"
 /usr/bin/python3 tests/layers.py --self-test || fail "layers.py misses what it should catch"
 /usr/bin/python3 tests/layers.py || fail "a lower layer includes a higher one"

@@ -13,6 +13,7 @@
 #include "client/cli/json.h"
 #include "client/cli/times.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -172,6 +173,7 @@ static void line_submit(struct bulk *bulk)
     struct bulk_item *item = item_free_one(bulk);
     char problem[400];
 
+    assert(item != NULL); /* lines are read while the window has room */
     item->params =
         bulk_params(bulk->cli->m, bulk->lines.text, bulk->session, problem, sizeof problem);
     if (item->params == NULL) {

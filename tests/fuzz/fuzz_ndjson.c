@@ -1,5 +1,5 @@
 /*
- * fuzz_ndjson.c - a file of memories, line by line, as `memferry put --file` reads it.
+ * fuzz_ndjson.c - a file of memories, line by line, as `memferry put --from-json` reads it.
  *
  * Lines come as they would if they were cut at each newline. A line that is taken becomes params
  * that hold all that stands there, as it stands there, and what was missing; another is refused
