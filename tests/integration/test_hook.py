@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import random
 import select
 import subprocess
 import uuid
@@ -376,3 +377,43 @@ def test_nothing_is_written_when_nobody_can_be_asked(command, settings):
     command.fails(64, "hook", "install", "--settings", settings, "--user")
     command.fails(64, "hook", "eat")
     command.fails(74, "hook", "install", "--yes", "--settings", settings.parent)
+
+
+def odd_json(rng, value):
+    """The value as JSON, with white space wherever it may be."""
+    def space():
+        return "".join(rng.choice(["", "", " ", "\n", "\t", "\n  "]) for _ in range(2))
+
+    if isinstance(value, dict) and value:
+        members = (f"{json.dumps(k)}{space()}:{space()}{odd_json(rng, v)}{space()}"
+                   for k, v in value.items())
+        return "{" + space() + f",{space()}".join(members) + "}"
+    if isinstance(value, list) and value:
+        return "[" + space() + f",{space()}".join(odd_json(rng, v) + space() for v in value) + "]"
+    return json.dumps(value, ensure_ascii=rng.random() < 0.5)
+
+
+def odd_settings(rng):
+    texts = ["", "\"", "\\", "}{][", "memferry hook", "é☕", "a\nb", "/x/memferry hook.sh"]
+    groups = {name: [{"matcher": rng.choice(texts), "hooks": [
+        {"type": "command", "command": rng.choice(["./x", "memferry hook --agent y", "echo '\"'"])}
+        for _ in range(rng.randint(1, 2))]} for _ in range(rng.randint(1, 2))]
+        for name in rng.sample([*INSTALLED, "Stop", "PostToolUse"], rng.randint(1, 4))}
+    members = [(f"k{n}\\\"", rng.choice([[], {}, 1.5, None, texts[:3], {"a": {"hooks": texts}}]))
+               for n in range(rng.randint(0, 3))]
+    if rng.random() < 0.8:
+        members.insert(rng.randint(0, len(members)), ("hooks", groups))
+    return odd_json(rng, dict(members)) + rng.choice(["", "\n"])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_settings_of_any_shape_come_back_byte_for_byte(command, settings, seed):
+    before = odd_settings(random.Random(seed))
+    settings.write_text(before)
+    command.ok("hook", "install", "--settings", settings, "--yes")
+    after = json.loads(settings.read_text())
+    assert all(commands_of(settings.read_text(), name)[-1].endswith("hook") for name in INSTALLED)
+    for name, groups in json.loads(before).get("hooks", {}).items():
+        assert after["hooks"][name][:len(groups)] == groups
+    command.ok("hook", "remove", "--settings", settings, "--yes")
+    assert settings.read_text() == before
