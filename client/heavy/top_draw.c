@@ -188,11 +188,14 @@ static void draw_backend(struct drawing *drawing, const struct memferry_node *ba
     }
     rate_text(field_int(backend, "delivered"), was_there != NULL ? &was : NULL,
               was_there != NULL ? look->look.at_ms - before->look.at_ms : 0, rate);
-    line(drawing, strcmp(health, "down") == 0 ? STYLE_RED : STYLE_PLAIN,
-         "%-16.16s %-8s %-8s %8lld %12s %9s %7lld %7lld  %s", name, health,
+    bool is_down = strcmp(health, "down") == 0;
+    line(drawing, is_down ? STYLE_RED : STYLE_PLAIN,
+         "%-15.15s %-8s %-7s %8lld %11s %8s %7lld %7lld", name, health,
          field_text(backend, "circuit"), (long long)field_int(backend, "pending"), age, rate,
-         (long long)field_int(backend, "deferred"), (long long)field_int(backend, "dead"),
-         strcmp(health, "ok") == 0 ? "" : field_text(backend, "last_error"));
+         (long long)field_int(backend, "deferred"), (long long)field_int(backend, "dead"));
+    if (is_down || field_int(backend, "deferred") > 0) {
+        line(drawing, STYLE_DIM, "    %s", field_text(backend, "last_error"));
+    }
 }
 
 static void draw_backends(struct drawing *drawing, const struct top_look *look,
@@ -205,8 +208,8 @@ static void draw_backends(struct drawing *drawing, const struct top_look *look,
         line(drawing, STYLE_DIM, "no backends: memories stay on this machine");
         return;
     }
-    line(drawing, STYLE_BOLD, "%-16s %-8s %-8s %8s %12s %9s %7s %7s  %s", "backend", "health",
-         "circuit", "pending", "oldest", "taken/s", "retry", "dead", "last error");
+    line(drawing, STYLE_BOLD, "%-15s %-8s %-7s %8s %11s %8s %7s %7s", "backend", "health",
+         "circuit", "pending", "oldest", "taken/s", "retry", "dead");
     for (size_t i = 0; i < count; i++) {
         draw_backend(drawing, memferry_node_at(look->look.backends, i), look, before);
     }
