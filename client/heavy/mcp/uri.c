@@ -18,7 +18,7 @@ void uri_write(char uri[URI_SIZE_MAX], const char *id)
 {
     char *at = uri + sprintf(uri, URI_PREFIX);
 
-    for (size_t i = 0; id[i] != '\0' && i < URI_ID_SIZE - 1; i++) {
+    for (size_t i = 0; i < URI_ID_SIZE - 1 && id[i] != '\0'; i++) {
         if (is_plain((unsigned char)id[i])) {
             *at++ = id[i];
         } else {
