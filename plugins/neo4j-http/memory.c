@@ -247,6 +247,7 @@ static int read_props(struct read_memory *read, const json_t *node)
 static int read_fields(struct read_memory *read, const json_t *node)
 {
     struct memferry_memory *memory = &read->memory;
+    int64_t version = int_field(node, "version");
 
     memory->id = string_field(node, "id");
     memory->content = string_field(node, "content");
@@ -255,7 +256,7 @@ static int read_fields(struct read_memory *read, const json_t *node)
     memory->created_ms = int_field(node, "created_ms");
     memory->updated_ms = int_field(node, "updated_ms");
     memory->deleted_ms = int_field(node, "deleted_ms");
-    memory->version = (uint64_t)int_field(node, "version");
+    memory->version = version > 0 ? (uint64_t)version : 0;
     memory->stamp = int_field(node, "stamp");
     memory->origin = string_field(node, "origin");
     memory->session_id = string_field(node, "session_id");

@@ -497,11 +497,12 @@ static void test_fetch_gives_only_what_a_memory_can_be(void **state)
                                      .props = props,
                                      .prop_count = 1};
 
-    push(f, 200,
-         "{\"results\":[{\"data\":[{\"row\":[{\"id\":\"a\",\"content\":\"c\",\"stamp\":9,"
-         "\"origin\":\"o\",\"embedding\":[0.5,1e39],\"good\":[1,2],\"mixed\":[1,2.5],"
-         "\"deep\":[[1]],\"empty\":[null],"
-         "\"memferry_keys\":[\"mixed\",\"deep\",\"empty\",\"good\"]}]}]}]}");
+    push(
+        f, 200,
+        "{\"results\":[{\"data\":[{\"row\":[{\"id\":\"a\",\"content\":\"c\",\"stamp\":9,"
+        "\"version\":-3,\"origin\":\"o\",\"embedding\":[0.5,1e39],\"good\":[1,2],\"mixed\":[1,2.5],"
+        "\"deep\":[[1]],\"empty\":[null],"
+        "\"memferry_keys\":[\"mixed\",\"deep\",\"empty\",\"good\"]}]}]}]}");
     open_instance(f);
     assert_int_equal(memferry_plugin.fetch(f->self, "", 5, see_first, &memory), 1);
 }
