@@ -70,8 +70,8 @@ static int start_loop(struct broker *broker, struct error *err)
     }
     own_events_init(&broker->own_events, &broker->mailbox, &broker->writes);
     alerts_init(&broker->alerts, &broker->loop, &broker->own_events.emitter, broker->log);
-    pruner_init(&broker->pruner, &broker->loop, &broker->queries, &broker->own_events.emitter,
-                broker->log);
+    pruner_init(&broker->pruner, &broker->loop, &broker->searches.queries,
+                &broker->own_events.emitter, broker->log);
     sessions_init(&broker->sessions, &broker->loop, &broker->queries, &broker->own_events.emitter,
                   broker->config->session_idle_ms, max_owners, broker->log);
     const struct guard_options guard = {.config = &broker->config->guard,

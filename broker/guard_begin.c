@@ -159,5 +159,7 @@ void guard_begin_windows(struct guard *guard)
     if (read_back(guard, &err) != 0) {
         log_write(guard->log, LOG_LEVEL_ERROR, "guard-blind",
                   "the guard does not know what happened before this start: %s", err.text);
+        return;
     }
+    log_write(guard->log, LOG_LEVEL_DEBUG, "guard-began", "the guard has read back its windows");
 }

@@ -67,7 +67,7 @@ void method_dead_list(struct services *services, struct call *call, const msgpac
         call_fail_with(call, &failure, NULL);
         return;
     }
-    services_read(services, &query->query, call);
+    services_read_long(services, &query->query, call);
 }
 
 /* ---- retry and drop ---- */

@@ -59,3 +59,9 @@ void services_read(struct services *services, struct query *query, struct call *
     query->call = call;
     queries_submit(services->queries, query, services->writes->committed_seq);
 }
+
+void services_read_long(struct services *services, struct query *query, struct call *call)
+{
+    query->call = call;
+    queries_submit(&services->searches->queries, query, services->writes->committed_seq);
+}

@@ -79,6 +79,8 @@ method_fn method_session_begin, method_session_touch, method_session_end, method
 
 /* Reads are held until the store shows every write that had its receipt. */
 void services_read(struct services *services, struct query *query, struct call *call);
+/* The same for what may take long: in the search thread, so that no get ever waits for it. */
+void services_read_long(struct services *services, struct query *query, struct call *call);
 /* Writes the members of a receipt but for "backends", as the head of a map of six. */
 void receipt_pack_head(msgpack_packer *packer, const struct write *write);
 /* …and "backends": how each sink stands with something that was just written. */

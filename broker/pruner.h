@@ -1,9 +1,10 @@
 /*
  * pruner.h - [history] keep: old versions go in the background.
  *
- * Happy path: at the start, after a reload and once an hour a pass begins: the reader finds a page
- * of what may go, each memory's part of it becomes an EVENT_PRUNE, and when those have been applied
- * the next page follows, PRUNER_PAUSE_MS later, so that everybody else comes first.
+ * Happy path: at the start, after a reload and once an hour a pass begins: the search thread,
+ * behind which no get waits, finds a page of what may go, each memory's part of it becomes an
+ * EVENT_PRUNE, and when those have been applied the next page follows, PRUNER_PAUSE_MS later, so
+ * that everybody else comes first.
  *
  * Another config counts at once: what was found by the old rule and is not written yet stays, and
  * with `all` there is no further page.

@@ -13,7 +13,9 @@ struct embed_work {
     struct lane_query query;
     struct note note;
     struct query_embeds *embeds;
-    struct embed_ask *ask; /* NULL: it has */
+    struct embed_ask *ask;   /* NULL: it has */
+    const struct lane *lane; /* that has it: to be compared only */
+    uint64_t began_ms;
     float *vector;
     int status;
     struct error err;
@@ -91,7 +93,9 @@ static void work_ended(struct note *note)
     struct query_embeds *embeds = work->embeds;
     struct embed_ask *ask = work->ask;
 
-    embeds->work = NULL;
+    if (embeds->work == work) {
+        embeds->work = NULL;
+    }
     if (ask != NULL && work->status == 0) {
         ask->vector = work->vector;
         work->vector = NULL;
@@ -161,10 +165,31 @@ static struct lane *find_embedder(struct query_embeds *embeds, char why[512])
     return NULL;
 }
 
+/* A lane that was replaced while its plugin does not end its call is left behind, and with it what
+ * it had: another lane is there to be asked. Should the call end after all, work_ended frees it. */
+static void leave_behind(struct query_embeds *embeds)
+{
+    char why[512];
+    const struct lane *lane = embeds->work != NULL ? find_embedder(embeds, why) : NULL;
+
+    if (lane != NULL && lane != embeds->work->lane) {
+        embeds->work->ask = NULL;
+        embeds->work = NULL;
+    }
+}
+
+/* Whether the lane is in the same call for so long that nobody should wait for it. */
+static bool is_stuck(const struct query_embeds *embeds)
+{
+    return embeds->work != NULL &&
+           uv_now(embeds->loop) - embeds->work->began_ms > QUERY_EMBED_STUCK_MS;
+}
+
 static void start_next(struct query_embeds *embeds)
 {
     char why[512];
 
+    leave_behind(embeds);
     while (embeds->work == NULL && embeds->head != NULL) {
         struct embed_ask *ask = embeds->head;
         struct lane *lane = find_embedder(embeds, why);
@@ -177,6 +202,8 @@ static void start_next(struct query_embeds *embeds)
             finish(embeds, ask, "out of memory");
             continue;
         }
+        embeds->work->lane = lane;
+        embeds->work->began_ms = uv_now(embeds->loop);
         lane_run(lane, &embeds->work->query.job);
     }
 }
@@ -206,6 +233,9 @@ void query_embeds_ask(struct query_embeds *embeds, struct embed_ask *ask)
         return;
     }
     start_next(embeds);
+    if (is_stuck(embeds)) {
+        finish(embeds, ask, "the embedder is stuck in a call; reload its section, or restart");
+    }
     arm(embeds);
 }
 

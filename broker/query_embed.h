@@ -6,7 +6,8 @@
  *
  * Failure modes: without an embedder, with one whose circuit is open, and after
  * QUERY_EMBED_WAIT_MS, done comes without a vector and with a sentence that says why. The lane ends
- * its call by itself, later. Bounded: an ask belongs to a call.
+ * its call by itself, later. One that never does is told of at once, and is not waited for any more
+ * when its lane has been replaced. Bounded: an ask belongs to a call.
  */
 #ifndef MEMFERRY_QUERY_EMBED_H
 #define MEMFERRY_QUERY_EMBED_H
@@ -14,7 +15,8 @@
 #include "broker/backends.h"
 #include "broker/event_embed.h"
 
-#define QUERY_EMBED_WAIT_MS 2000
+#define QUERY_EMBED_WAIT_MS  2000
+#define QUERY_EMBED_STUCK_MS 10000 /* in one call: who asks then is told so at once */
 
 struct embed_ask {
     const char *text; /* borrowed until done */

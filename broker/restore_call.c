@@ -279,5 +279,5 @@ void restore_call_start(struct restore_call *restore, struct call *call)
 {
     restore->query.run = run_plan;
     restore->query.done = plan_done;
-    services_read(restore->services, &restore->query, call);
+    services_read_long(restore->services, &restore->query, call);
 }

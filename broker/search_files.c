@@ -280,6 +280,7 @@ int search_files_put(struct search_files *files, const struct reader_batch *batc
 /* ---- tidy ---- */
 
 struct moving {
+    const struct search_files *files;
     struct search_index *index;
     struct error *err;
 };
@@ -288,12 +289,15 @@ static int moved(void *arg, const struct vector_row *row, int64_t to)
 {
     const struct moving *moving = arg;
 
+    if (atomic_load(&moving->files->hurry)) {
+        return error_set(moving->err, -ECANCELED, "the copy of the vectors is left for later");
+    }
     return search_index_set_row(moving->index, row->doc, to, row->vector_seq, moving->err);
 }
 
 static int copy_vectors(struct search_files *files, struct vector_file **ret, struct error *err)
 {
-    struct moving moving = {.index = files->index, .err = err};
+    struct moving moving = {.files = files, .index = files->index, .err = err};
     uint64_t generation = search_index_generation(files->index) + 1;
 
     int r = search_index_reset_rows(files->index, generation, err);

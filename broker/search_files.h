@@ -20,6 +20,7 @@
 #include "broker/vector_file.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define SEARCH_BATCH_MAX 200
 
@@ -36,6 +37,7 @@ struct search_files {
     struct vector_file *vectors;
     struct search_mark marks[2 * SEARCH_BATCH_MAX]; /* to be made after the commit */
     size_t mark_count;
+    atomic_bool hurry; /* set by any thread: tidy and sweep end soon, by -ECANCELED */
 };
 
 void search_files_init(struct search_files *files, const char *index_path, const char *vector_path,
@@ -54,6 +56,7 @@ uint64_t search_files_cursor(const struct search_files *files);
 /* Puts a batch in; at most SEARCH_BATCH_MAX memories. -EIO: what is there is damaged. */
 int search_files_put(struct search_files *files, const struct reader_batch *batch,
                      struct error *err);
+/* Both may take minutes, and end when they are hurried; what they had begun is done anew later. */
 /* Copies the vectors when too many rows are dead, and forgets the words of what was purged. */
 int search_files_tidy(struct search_files *files, struct error *err);
 /* Removes what the store does not have any more. */

@@ -172,6 +172,9 @@ static void step_failed(struct search_indexer *indexer, int r, const struct erro
 {
     bool again = indexer->retry_ms != 0;
 
+    if (r == -ECANCELED) { /* it is to end */
+        return;
+    }
     log_write(indexer->log, again ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, "search-failed",
               "the search index can't be brought up to date, and is tried again: %s", err->text);
     indexer->retry_ms = again ? indexer->retry_ms * 2 : RETRY_MIN_MS;
@@ -314,6 +317,7 @@ struct search_indexer *search_indexer_stop(struct search_indexer *indexer)
     if (indexer != NULL) {
         pthread_mutex_lock(&indexer->mutex);
         indexer->stopping = true;
+        atomic_store(&indexer->files.hurry, true);
         pthread_cond_broadcast(&indexer->woken);
         pthread_cond_broadcast(&indexer->moved);
         pthread_mutex_unlock(&indexer->mutex);

@@ -63,6 +63,10 @@ int search_files_sweep(struct search_files *files, struct reader *reader, struct
     }
     *it = (struct sweeping){.files = files, .reader = reader, .err = err};
     do {
+        if (atomic_load(&files->hurry)) {
+            r = error_set(err, -ECANCELED, "the look through the index is left for later");
+            break;
+        }
         it->looked = it->gone_count = 0;
         r = search_index_each(files->index, false, it->last, SWEEP_DOCS, sweep_doc, it, err);
         if (r == 0 && it->gone_count > 0) {

@@ -82,3 +82,19 @@ def test_second_sighup_while_a_lane_is_ending_is_not_lost(replaced):
     replaced.script("")
     replaced.broker.wait_log("config-taken", before)
     replaced.flush()
+
+
+def test_the_guard_reads_its_windows_back_for_another_config_only(broker):
+    def began_after_reload():
+        before = len(broker.log_text())
+        broker.process.send_signal(signal.SIGHUP)
+        broker.wait_log("config-taken", before)
+        put(broker, "m", 1)
+        broker.call("memory.get", id="m0")  # the store thread has come by
+        return broker.log_text().count("guard-began")
+
+    broker.wait_log("guard-began")
+    assert began_after_reload() == 1
+    broker.configure("[guard]\nrapid_delete = 5 in 30s\n")
+    assert began_after_reload() == 2
+    assert began_after_reload() == 2

@@ -1,10 +1,12 @@
 """memory.search with an embedder: the query's text goes through it, and search never waits long for it."""
 import math
+import signal
 
 import pytest
 
 from command import Command
 from ollama import DIMS, DOCUMENT, Ollama
+from sinks import PLUGINS, compile_plugin
 from test_search import found, put, refused, search
 from wire import until
 
@@ -142,3 +144,31 @@ def test_a_new_model_is_compared_with_its_own_vectors(broker, ollama):
     broker.start()
     until(lambda: broker.call("memory.get", id="car")["embedding_model"] == "other", "vectors of the new model")
     until(lambda: found(broker, "car", mode="semantic", limit=1) == ["car"], "a search by the new model")
+
+
+@pytest.fixture
+def stuck(make_broker, tmp_path):
+    """A broker whose embedder doesn't end its call for a query, and the file that keeps it there."""
+    library, control = compile_plugin(PLUGINS / "stuck_embedder.c", tmp_path / "stuck_embedder.so"), tmp_path / "held"
+    it = make_broker(f'[backend "vectors"]\nplugin = {library}\ncontrol = {control}\n')
+    put(it, "car", "the automobile is in the garage")
+    wait_ready(it, "car")
+    control.touch()
+    it.control = control
+    yield it
+    control.unlink(missing_ok=True)
+
+
+def test_a_stuck_embedder_is_told_of_at_once(stuck):
+    until(lambda: "stuck" in search(stuck, "automobile").get("semantic", ""), "a search that doesn't wait for it")
+    assert found(stuck, "automobile") == ["car"]
+    stuck.control.unlink()
+    until(lambda: search(stuck, "automobile")["mode"] == "both", "an embedder that answers again")
+
+
+def test_a_stuck_embedder_that_is_replaced_is_not_waited_for(stuck):
+    assert "semantic" in search(stuck, "automobile")
+    text = stuck.config.read_text()
+    stuck.configure(text.replace(str(stuck.control), f"{stuck.control}-not") + "batch = 7\n")
+    stuck.process.send_signal(signal.SIGHUP)
+    until(lambda: search(stuck, "automobile")["mode"] == "both", "the embedder that took its place")

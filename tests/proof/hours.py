@@ -134,7 +134,9 @@ class World:
             return False
         before = self.mark(lane)
         self.clock.put_forward(max(moments[lane] - self.clock.wall_ms(), 0))
-        until(lambda: self.mark(lane) != before, lambda: f"{lane} to try again at its time: {before}")
+        until(lambda: self.mark(lane) != before,
+              lambda: f"{lane} to try again at its time: {before}; it is {self.backends()[lane]}, at "
+                      f"{self.clock.wall_ms()}:\n{self.broker.log_text()[-3000:]}")
         self.tries += 1
         return True
 

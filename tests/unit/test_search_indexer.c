@@ -303,6 +303,36 @@ static void test_rows_that_nobody_names_are_buried_at_the_next_start(void **stat
     start(rig);
 }
 
+static void test_a_copy_of_vectors_that_is_hurried_leaves_all_as_it_was(void **state)
+{
+    enum { ROWS = 1600, DEAD = 1200 };
+    struct rig *rig = *state;
+    struct search_files files;
+    const float vector[FIXTURE_DIMS] = {1, 1};
+    bool fresh;
+
+    stop(rig);
+    search_files_init(&files, rig->index, rig->vectors, FIXTURE_ORIGIN, FIXTURE_DIMS);
+    assert_int_equal(search_files_open(&files, rig->store.seq, &fresh, &rig->err), 0);
+    for (int64_t i = 0; i < ROWS; i++) {
+        const struct vector_row row = {.doc = i + 1, .vector_seq = (uint64_t)i + 1, .model = 5};
+        int64_t at;
+        assert_int_equal(vector_file_append(files.vectors, &row, vector, false, &at, &rig->err), 0);
+    }
+    vector_file_publish(files.vectors);
+    for (uint64_t i = 0; i < DEAD; i++) {
+        assert_int_equal(vector_file_mark(files.vectors, i, 0, &rig->err), 0);
+    }
+    uint64_t rows = vector_file_rows(files.vectors);
+    atomic_store(&files.hurry, true);
+    assert_int_equal(search_files_tidy(&files, &rig->err), -ECANCELED);
+    assert_int_equal(vector_file_rows(files.vectors), rows);
+    assert_int_equal(vector_file_dead(files.vectors), DEAD);
+    assert_int_equal(search_files_sweep(&files, NULL, &rig->err), -ECANCELED);
+    search_files_deinit(&files);
+    start(rig);
+}
+
 static void test_a_damaged_index_is_found_out_by_a_search_and_made_anew(void **state)
 {
     struct rig *rig = *state;
@@ -464,6 +494,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_an_index_of_another_store_is_thrown_away, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_rows_that_nobody_names_are_buried_at_the_next_start,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_copy_of_vectors_that_is_hurried_leaves_all_as_it_was,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_damaged_index_is_found_out_by_a_search_and_made_anew,
                                         setup, teardown),
