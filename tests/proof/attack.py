@@ -168,12 +168,26 @@ class Siege:
         print(f"{name}: {told if len(done) == 1 else len(done)}; at most "
               f"{self.peaks[name] // 1024} MiB", flush=True)
 
+    def end_sessions(self):
+        """A changed call may have named an owner that lives on, such as init: it is watched."""
+        after = None
+        while True:
+            page = self.watcher.call("session.list", dict(
+                {"active": True, "limit": 1000}, **({"after": after} if after else {})))
+            for session in page["sessions"]:
+                if session["pid"]:
+                    self.watcher.call("session.end", session_id=session["id"])
+            after = page.get("next")
+            if not after:
+                return
+
     def settle(self, name):
         assert self.broker.process.poll() is None, self.broker.log_text()[-4000:]
         assert harness.sanitized() or self.peaks[name] <= self.base_kb + BOUND_KB, (
             f"{name}: {self.peaks[name]} KB, {self.base_kb} before, at most {BOUND_KB} more")
         until(lambda: self.peers() <= self.base_peers,
               lambda: f"connections after {name}: {self.peers()}, {self.base_peers} before")
+        self.end_sessions()
         until(lambda: self.broker.descriptors() <= self.base_fds,
               lambda: f"descriptors after {name}: {self.broker.descriptors()}, "
                       f"{self.base_fds} before")

@@ -133,6 +133,8 @@ class World:
         if lane is None or moments[lane] > until_ms:
             return False
         before = self.mark(lane)
+        if self.moments(self.backends()).get(lane) != moments[lane]:
+            return True  # real time goes on, too: it has tried already
         self.clock.put_forward(max(moments[lane] - self.clock.wall_ms(), 0))
         until(lambda: self.mark(lane) != before,
               lambda: f"{lane} to try again at its time: {before}; it is {self.backends()[lane]}, at "
