@@ -20,7 +20,7 @@ static void call_end(struct call *call)
     assert(peer->calls > 0);
     peer->calls--;
     peer->call_bytes -= call->frame_bytes;
-    peer->set->buffered_bytes -= call->frame_bytes;
+    peer->set->buffered_bytes -= call->frame_bytes + PEER_CALL_COST;
     peer_mark_dirty(peer);
     free(call);
     peer_unref(peer);

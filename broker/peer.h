@@ -31,6 +31,7 @@
 
 #define PEER_CALLS_MAX         1024                /* in flight */
 #define PEER_CALL_BYTES_MAX    ((size_t)16 << 20)  /* their frames */
+#define PEER_CALL_COST         ((size_t)4 << 10)   /* what one holds besides, in all buffers */
 #define PEER_UNREAD_PAUSE      ((size_t)1 << 20)   /* replies not taken: it has to wait */
 #define PEER_UNREAD_MAX        ((size_t)64 << 20)  /* replies not taken: closed */
 #define PEERS_BYTES_MAX        ((size_t)256 << 20) /* buffers of all peers together */
@@ -161,5 +162,7 @@ void peer_fail_framing(struct peer *peer, enum rpc_code code, const char *text);
 /* Closes a half-closed or draining peer when nothing is left to do for it. */
 void peer_finish(struct peer *peer);
 void peers_check_budget(struct peers *set);
+/* In the middle of what a peer has sent: it is not gone on with while the total is reached. */
+void peer_check_budget(struct peer *peer);
 
 #endif

@@ -86,7 +86,7 @@ static struct call *call_new(struct peer *peer, size_t frame_bytes)
     peer->references++;
     peer->calls++;
     peer->call_bytes += frame_bytes;
-    peer->set->buffered_bytes += frame_bytes;
+    peer->set->buffered_bytes += frame_bytes + PEER_CALL_COST;
     return call;
 }
 
@@ -186,6 +186,7 @@ static size_t process_bytes(struct peer *peer, const uint8_t *data, size_t size)
         }
         handle_frame(peer, data + done, frame);
         done += frame;
+        peer_check_budget(peer);
     }
     return peer->state <= PEER_HALF ? done : size;
 }

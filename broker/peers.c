@@ -85,7 +85,7 @@ void peers_pause_writers(struct peers *set, bool paused)
 
 static size_t peer_holds(const struct peer *peer)
 {
-    return peer->in_capacity + peer->call_bytes + peer_unread(peer);
+    return peer->in_capacity + peer->call_bytes + peer->calls * PEER_CALL_COST + peer_unread(peer);
 }
 
 static struct peer *largest_unpaused(struct peers *set)
@@ -176,6 +176,13 @@ static void budget_cb(uv_timer_t *timer)
     }
 }
 
+static void start_ticking(struct peers *set)
+{
+    if (!uv_is_active((uv_handle_t *)&set->budget_timer)) {
+        uv_timer_start(&set->budget_timer, budget_cb, BUDGET_TICK_MS, BUDGET_TICK_MS);
+    }
+}
+
 void peers_check_budget(struct peers *set)
 {
     if (set->buffered_bytes <= PEERS_BYTES_MAX || set->closing) {
@@ -185,8 +192,17 @@ void peers_check_budget(struct peers *set)
     if (largest != NULL) {
         pause_for_budget(largest);
     }
-    if (!uv_is_active((uv_handle_t *)&set->budget_timer)) {
-        uv_timer_start(&set->budget_timer, budget_cb, BUDGET_TICK_MS, BUDGET_TICK_MS);
+    start_ticking(set);
+}
+
+void peer_check_budget(struct peer *peer)
+{
+    struct peers *set = peer->set;
+
+    if (set->buffered_bytes > PEERS_BYTES_MAX && !set->closing && peer->state <= PEER_HALF &&
+        !peer->over_budget && peer_holds(peer) > PEER_BUDGET_SMALL) {
+        pause_for_budget(peer);
+        start_ticking(set);
     }
 }
 

@@ -220,6 +220,26 @@ def test_who_leaves_replies_lying_makes_room_for_others(broker):
         client.close()
 
 
+def test_requests_in_flight_of_all_connections_are_bounded(broker):
+    """Sixty bytes ask for a search that holds some kilobytes until its turn comes."""
+    broker.call("memory.put", id="there", content="x")
+    others_are_served(broker, 50)
+    before = broker.rss_kb()
+    clients = [broker.client() for _ in range(250)]
+    for client in clients:
+        data = b"".join(client.encode(n, "memory.search", {"query": "there"}) for n in range(1024))
+        client.sock.setblocking(False)
+        try:
+            client.raw(data)
+        except (BlockingIOError, BrokenPipeError, ConnectionResetError):
+            pass
+    others_are_served(broker, 50)
+    if not harness.sanitized():
+        assert broker.rss_kb() - before < 400 * 1024
+    for client in clients:
+        client.close()
+
+
 def test_writer_that_reads_late_gets_every_receipt(broker):
     """More than a window of puts in flight, with nobody reading until the writer stands still."""
     with broker.client() as client:
