@@ -105,6 +105,7 @@ void peer_unref(struct peer *peer)
     }
     *(peer->refused ? &peer->set->refused_count : &peer->set->count) -= 1;
     peer->set->buffered_bytes -= peer->in_capacity + peer->unread_counted;
+    peer->set->unread_bytes -= peer->unread_counted;
     free(peer->in);
     msgpack_sbuffer_destroy(&peer->out);
     msgpack_sbuffer_destroy(&peer->sending);

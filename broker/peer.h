@@ -35,7 +35,7 @@
 #define PEER_UNREAD_PAUSE      ((size_t)1 << 20)   /* replies not taken: it has to wait */
 #define PEER_UNREAD_MAX        ((size_t)64 << 20)  /* replies not taken: closed */
 #define PEERS_BYTES_MAX        ((size_t)256 << 20) /* buffers of all peers together */
-#define PEERS_BYTES_FULL       ((size_t)320 << 20) /* and nothing more is fetched for anybody */
+#define PEERS_UNREAD_FULL      ((size_t)64 << 20)  /* of it, replies: no more is fetched then */
 #define PEERS_REFUSED_MAX      24   /* connections over the limit that are told so at once */
 #define PEER_DRAIN_MS          2000 /* how long the input of a peer that erred is discarded */
 #define PEER_REFUSED_MS        200 /* how long one over the limit may take to speak before it is told */
@@ -116,6 +116,7 @@ struct peers {
     unsigned most;   /* largest count so far */
     unsigned active; /* peers that wrote in this turn: the journal's hint */
     size_t buffered_bytes;
+    size_t unread_bytes; /* of them, replies */
     bool writers_paused;
     bool closing;
     uint64_t closing_since_ms;

@@ -295,7 +295,7 @@ static void input_came(struct peer *peer, const uint8_t *data, size_t size)
     if (peer->state == PEER_OPEN && peer_should_pause(peer)) {
         peer_pause(peer);
     }
-    peers_check_budget(peer->set);
+    peer_check_budget(peer);
 }
 
 static void read_cb(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)

@@ -21,15 +21,18 @@ static void count_unread(struct peer *peer)
     size_t unread = peer_unread(peer);
 
     peer->set->buffered_bytes += unread - peer->unread_counted;
+    peer->set->unread_bytes += unread - peer->unread_counted;
     peer->unread_counted = unread;
 }
 
 bool peer_takes_replies(const struct peer *peer)
 {
-    size_t buffered = peer->set->buffered_bytes;
-    size_t limit = buffered > PEERS_BYTES_MAX ? PEER_BUDGET_SMALL : PEER_UNREAD_PAUSE;
+    const struct peers *set = peer->set;
 
-    return !peer->connected || (buffered <= PEERS_BYTES_FULL && peer_unread(peer) <= limit);
+    if (!peer->connected || set->buffered_bytes <= PEERS_BYTES_MAX) {
+        return !peer->connected || peer_unread(peer) <= PEER_UNREAD_PAUSE;
+    }
+    return set->unread_bytes <= PEERS_UNREAD_FULL && peer_unread(peer) <= PEER_BUDGET_SMALL;
 }
 
 void peer_mark_dirty(struct peer *peer)
