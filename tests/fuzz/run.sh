@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # run.sh TARGET SECONDS [FUZZER OPTION...]: fuzzes from the seeds of the tree, with the target's
 # dictionary. New inputs stay outside of the tree: in a corpus of their own, or in
-# MEMFERRY_FUZZ_CORPUS/NAME, which is kept. What it finds is told with the input, the trace and the
-# command that runs it again, and the input is kept beside the target.
+# MEMFERRY_FUZZ_CORPUS/NAME, which is kept. With MEMFERRY_FUZZ_SEED each run tries the same. What it
+# finds is told with the input, the trace and the command that runs it again, and the input is kept
+# beside the target.
 set -euo pipefail
 target=$1 seconds=$2
 shift 2
@@ -51,7 +52,7 @@ found() {
 }
 
 "$target" -max_total_time="$seconds" -rss_limit_mb=1024 -timeout=20 -print_final_stats=1 \
-  -artifact_prefix="$finds/" "${options[@]}" "$@" >"$log" 2>&1 || found
+  -seed="${MEMFERRY_FUZZ_SEED:-0}" -artifact_prefix="$finds/" "${options[@]}" "$@" >"$log" 2>&1 || found
 awk -v name="$name" '
   /stat::number_of_executed_units/ { runs = $2 }
   /stat::average_exec_per_sec/ { speed = $2 }
