@@ -2,7 +2,7 @@
  * cli.h - one run of the memferry command: where it writes, what it was told, whom it talks to.
  *
  * Layers, lowest first: text, times, json, table, args, suggest (pure); fail, start, cli (the run);
- * the commands; commands.c (the table of them), help and run.
+ * the commands (cmd_*.c); commands.c (the table of them), help and run.
  */
 #ifndef MEMFERRY_CLI_H
 #define MEMFERRY_CLI_H
@@ -44,7 +44,6 @@ struct cli {
 };
 
 struct command {
-    const char *group; /* what help calls it and those behind it; NULL: as the one before */
     const char *name;
     const char *synopsis;         /* what follows the name */
     const char *summary;          /* one line */

@@ -1,5 +1,5 @@
 /* cmd_diff.c - memferry diff: what changed between two versions of a memory. */
-#include "client/cli/cmd_undo.h"
+#include "client/cli/commands.h"
 #include "client/cli/diff.h"
 #include "client/cli/json.h"
 #include "client/cli/text.h"

@@ -10,7 +10,7 @@
  * A line has all that makes the memory the same elsewhere: its version and embedding_state belong
  * to the broker that has it, and are left out.
  */
-#include "client/cli/cmd_export.h"
+#include "client/cli/commands.h"
 
 #include "client/cli/json.h"
 #include "client/cli/lines.h"
@@ -25,9 +25,6 @@
 #include <unistd.h>
 
 #define PAGE_LIMIT 1000
-
-const struct option export_options[] = {
-    {"resume", NULL, "go on with an export to FILE that was cut short"}, {NULL, NULL, NULL}};
 
 struct export
 {

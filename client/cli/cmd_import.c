@@ -6,7 +6,7 @@
  * line that is wrong is told with its number and the rest goes on; anything else ends it, and the
  * same import may simply be run again: what is there already is `unchanged`.
  */
-#include "client/cli/cmd_export.h"
+#include "client/cli/commands.h"
 #include "client/cli/json.h"
 #include "client/cli/lines.h"
 

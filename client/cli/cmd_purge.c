@@ -1,12 +1,9 @@
 /* cmd_purge.c - memferry purge: removes memories with their history, where the broker allows it. */
 #include "client/cli/cmd_undo.h"
+#include "client/cli/commands.h"
 #include "client/cli/json.h"
 
 #include <unistd.h>
-
-const struct option purge_options[] = {{"yes", NULL, "do not ask"},
-                                       {"reason", "TEXT", "why; it is kept with the tombstone"},
-                                       {NULL, NULL, NULL}};
 
 /* Nothing brings it back, so it is asked for where somebody can be asked. */
 static int ask(struct cli *cli, const struct args *args, bool *ret_goes_on)

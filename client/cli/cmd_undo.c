@@ -6,6 +6,7 @@
  * changes between that and the doing is told as it then is.
  */
 #include "client/cli/cmd_undo.h"
+#include "client/cli/commands.h"
 
 #include "client/cli/json.h"
 #include "client/cli/restored.h"
@@ -16,23 +17,6 @@
 #include <unistd.h>
 
 #define SHOW_MAX 40 /* memories on a terminal, before the question */
-
-const struct option undo_options[] = {
-    {"session", "UUID", "what this session has changed"},
-    {"since", "TIME", "all that was changed since: 2h (ago), or 2026-01-31T08:00:00Z"},
-    {"kind", "KIND", "with --since: only of this kind"},
-    {"tag", "TAG", "with --since: only with this tag"},
-    {"force", NULL, "what another session has changed since, too"},
-    {"dry-run", NULL, "only show what would be done"},
-    {"yes", NULL, "do not ask"},
-    {"reason", "TEXT", "why; it is kept in the history"},
-    {NULL, NULL, NULL}};
-
-const struct option restore_options[] = {
-    {"version", "N", "that version (default: the last one that is not deleted)"},
-    {"dry-run", NULL, "only show what would be done"},
-    {"reason", "TEXT", "why; it is kept in the history"},
-    {NULL, NULL, NULL}};
 
 /* ---- parameters ---- */
 

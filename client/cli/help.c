@@ -45,11 +45,11 @@ static int help_all(struct cli *cli)
     fputs("memferry carries an agent's memories to memferryd, and asks for them.\n\n"
           "  memferry [--socket PATH] [--json] COMMAND ...\n",
           cli->out);
-    for (const struct command *command = commands; command->name != NULL; command++) {
-        if (command->group != NULL) {
-            title(cli, command->group);
+    for (const struct command_group *group = command_groups; group->title != NULL; group++) {
+        title(cli, group->title);
+        for (const struct command *command = group->commands; command->name != NULL; command++) {
+            fprintf(cli->out, "  %-*s%s\n", NAME_COLUMNS, command->name, command->summary);
         }
-        fprintf(cli->out, "  %-*s%s\n", NAME_COLUMNS, command->name, command->summary);
     }
     title(cli, "Options of every command");
     print_options(cli, global_options);

@@ -32,9 +32,11 @@ static void put_values(FILE *out, const struct option *options, bool files)
 
 static void put_value_case(FILE *out, bool files)
 {
+    const struct command *command;
+
     fputs("    '-'", out);
     put_values(out, global_options, files);
-    for (const struct command *command = commands; command->name != NULL; command++) {
+    for (size_t i = 0; (command = command_at(i)) != NULL; i++) {
         put_values(out, command->options, files);
     }
     fprintf(out, ") %sreturn ;;\n",
@@ -43,8 +45,10 @@ static void put_value_case(FILE *out, bool files)
 
 static void put_commands(FILE *out)
 {
-    for (const struct command *command = commands; command->name != NULL; command++) {
-        fprintf(out, "%s%s", command == commands ? "" : " ", command->name);
+    const struct command *command;
+
+    for (size_t i = 0; (command = command_at(i)) != NULL; i++) {
+        fprintf(out, "%s%s", i == 0 ? "" : " ", command->name);
     }
 }
 
@@ -59,6 +63,8 @@ static void put_command(FILE *out, const struct command *command)
 
 void manual_bash(FILE *out)
 {
+    const struct command *command;
+
     fputs("# bash completion of memferry, made from its table of commands.\n"
           "_memferry() {\n"
           "  local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}\n"
@@ -83,7 +89,7 @@ void manual_bash(FILE *out)
           "  case $command in\n"
           "    ''|help) verbs=$commands ;;\n",
           out);
-    for (const struct command *command = commands; command->name != NULL; command++) {
+    for (size_t i = 0; (command = command_at(i)) != NULL; i++) {
         put_command(out, command);
     }
     fputs("  esac\n"

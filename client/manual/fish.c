@@ -59,10 +59,12 @@ static void put_command(FILE *out, const struct command *command)
 
 void manual_fish(FILE *out)
 {
+    const struct command *command;
+
     fputs("# fish completion of memferry, made from its table of commands.\n"
           "function __memferry_is_first\n  not __fish_seen_subcommand_from",
           out);
-    for (const struct command *command = commands; command->name != NULL; command++) {
+    for (size_t i = 0; (command = command_at(i)) != NULL; i++) {
         fprintf(out, " %s", command->name);
     }
     fputs("\nend\n"
@@ -72,7 +74,7 @@ void manual_fish(FILE *out)
           "complete -c memferry -f\n",
           out);
     put_options(out, global_options, NULL);
-    for (const struct command *command = commands; command->name != NULL; command++) {
+    for (size_t i = 0; (command = command_at(i)) != NULL; i++) {
         put_command(out, command);
     }
 }

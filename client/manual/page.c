@@ -84,11 +84,11 @@ void manual_page(FILE *out)
             ".SH OPTIONS\nThese go with every command.\n",
             MEMFERRY_CLI_RELEASED, MEMFERRY_CLI_VERSION);
     put_options(out, global_options);
-    for (const struct command *command = commands; command->name != NULL; command++) {
-        if (command->group != NULL) {
-            fprintf(out, ".SH \"%s\"\n", command->group);
+    for (const struct command_group *group = command_groups; group->title != NULL; group++) {
+        fprintf(out, ".SH \"%s\"\n", group->title);
+        for (const struct command *command = group->commands; command->name != NULL; command++) {
+            put_command(out, command);
         }
-        put_command(out, command);
     }
     fputs(".SH \"EXIT STATUS\"\n", out);
     put_block(out, help_exit_codes);

@@ -61,8 +61,10 @@ static void put_words(FILE *out, const struct command *command)
 
 static void put_commands(FILE *out)
 {
+    const struct command *command;
+
     fputs("  commands=(\n", out);
-    for (const struct command *command = commands; command->name != NULL; command++) {
+    for (size_t i = 0; (command = command_at(i)) != NULL; i++) {
         fprintf(out, "    '%s:", command->name);
         put_text(out, command->summary, "\\");
         fputs("'\n", out);
@@ -79,6 +81,8 @@ static void put_globals(FILE *out)
 
 void manual_zsh(FILE *out)
 {
+    const struct command *command;
+
     fputs("#compdef memferry\n"
           "# zsh completion of memferry, made from its table of commands.\n"
           "_memferry() {\n"
@@ -95,7 +99,7 @@ void manual_zsh(FILE *out)
           "  case $line[1] in\n"
           "    help) _describe command commands; return ;;\n",
           out);
-    for (const struct command *command = commands; command->name != NULL; command++) {
+    for (size_t i = 0; (command = command_at(i)) != NULL; i++) {
         fprintf(out, "    %s) own=(\n", command->name);
         put_options(out, command->options);
         put_words(out, command);
