@@ -69,6 +69,12 @@ static int give_page(struct fetch *f, const struct neo4j_reply *reply)
 {
     int r = 0;
 
+    if (neo4j_reply_count(reply) > f->page) {
+        f->graph->host->log(f->graph->host, MEMFERRY_LOG_ERROR,
+                            "fetch: %s gave %zu rows where %zu were asked for; check url",
+                            http_client_target(f->graph->http), neo4j_reply_count(reply), f->page);
+        return -EPROTO;
+    }
     for (size_t i = 0; i < neo4j_reply_count(reply) && r == 0; i++) {
         const json_t *node = json_array_get(neo4j_reply_row(reply, i), 0);
         r = memory_read(node, f->fn, f->arg);

@@ -1,4 +1,5 @@
 /* The plugin's bodies, and what it makes of replies, against a scripted server. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -507,6 +508,17 @@ static void test_fetch_gives_only_what_a_memory_can_be(void **state)
     assert_int_equal(memferry_plugin.fetch(f->self, "", 5, see_first, &memory), 1);
 }
 
+static void test_fetch_takes_no_more_rows_than_it_asked_for(void **state)
+{
+    struct fixture *f = *state;
+
+    push(f, 200,
+         "{\"results\":[{\"data\":[{\"row\":[{\"id\":\"a\",\"stamp\":1}]},"
+         "{\"row\":[{\"id\":\"b\",\"stamp\":1}]}]}]}");
+    open_instance(f);
+    assert_int_equal(memferry_plugin.fetch(f->self, "", 1, take_none, NULL), -EPROTO);
+}
+
 static void test_fetch_tells_a_failure(void **state)
 {
     struct fixture *f = *state;
@@ -546,6 +558,7 @@ int main(void)
         TEST(test_fetch_reads_ints_and_floats_apart),
         TEST(test_fetch_survives_what_others_made_of_a_node),
         TEST(test_fetch_gives_only_what_a_memory_can_be),
+        TEST(test_fetch_takes_no_more_rows_than_it_asked_for),
         TEST(test_fetch_tells_a_failure),
     };
 
