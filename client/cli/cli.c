@@ -5,6 +5,7 @@
  */
 #include "client/cli/cli.h"
 
+#include "client/cli/json.h"
 #include "client/cli/start.h"
 #include "client/cli/text.h"
 
@@ -111,10 +112,9 @@ int cli_call(struct cli *cli, const char *what, const char *method, const char *
     return cli_fail_call(cli, code, "%s", what);
 }
 
-int cli_print_json(struct cli *cli, const struct memferry_node *node)
+/* NULL: out of memory. */
+static int print_line(struct cli *cli, const char *text)
 {
-    char *text = memferry_node_json(node);
-
     if (text == NULL) {
         return cli_fail(cli, EXIT_INTERNAL, "out of memory");
     }
@@ -124,8 +124,24 @@ int cli_print_json(struct cli *cli, const struct memferry_node *node)
         fputs(text, cli->out);
     }
     fputc('\n', cli->out);
-    free(text);
     return EXIT_OK;
+}
+
+int cli_print_json(struct cli *cli, const struct memferry_node *node)
+{
+    char *text = memferry_node_json(node);
+    int exit_code = print_line(cli, text);
+
+    free(text);
+    return exit_code;
+}
+
+int cli_print_object(struct cli *cli, struct json *json)
+{
+    int exit_code = print_line(cli, json_close(json));
+
+    json_free(json);
+    return exit_code;
 }
 
 const char *cli_bold(const struct cli *cli)

@@ -29,6 +29,7 @@ enum cli_exit { /* sysexits, and two of our own */
 };
 
 struct command;
+struct json;
 
 struct cli {
     FILE *in, *out, *err;
@@ -91,6 +92,8 @@ const char *cli_exit_name(int exit_code);
 
 /* A node as one line of JSON. */
 int cli_print_json(struct cli *cli, const struct memferry_node *node);
+/* An object of json.h, which it closes and frees. */
+int cli_print_object(struct cli *cli, struct json *json);
 /* An escape sequence, or "" when colours are off. */
 const char *cli_bold(const struct cli *cli);
 const char *cli_dim(const struct cli *cli);

@@ -14,9 +14,7 @@ static void print_deleted(struct cli *cli, const struct memferry_receipt *receip
         json_field_int(&json, "seq", (int64_t)receipt->seq);
         json_field_bool(&json, "duplicate", receipt->duplicate);
         json_field_bool(&json, "durable", receipt->durable);
-        const char *text = json_close(&json);
-        fprintf(cli->out, "%s\n", text != NULL ? text : "{}");
-        json_free(&json);
+        cli_print_object(cli, &json);
     } else if (cli->out_terminal && !cli->quiet) {
         fprintf(cli->out, "%s%s%s %s, version %lld\n", cli_bold(cli), receipt->id, cli_plain(cli),
                 receipt->duplicate ? "was deleted before" : "is deleted", (long long)receipt->seq);

@@ -144,13 +144,7 @@ static int print_judged_json(struct cli *cli, unsigned long line, const struct m
     json_open(&json);
     json_field_int(&json, "line", (int64_t)line);
     json_field_list(&json, "rules", names, count);
-    const char *text = json_close(&json);
-    int exit_code = text != NULL ? EXIT_OK : cli_fail(cli, EXIT_INTERNAL, "out of memory");
-    if (text != NULL) {
-        fprintf(cli->out, "%s\n", text);
-    }
-    json_free(&json);
-    return exit_code;
+    return cli_print_object(cli, &json);
 }
 
 static int test_line(struct cli *cli, const struct args *args, const struct line_reader *lines)

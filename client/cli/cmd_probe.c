@@ -30,9 +30,7 @@ static void print_bad(struct cli *cli, const char *name)
     json_field_text(&json, "name", name);
     json_field_bool(&json, "reachable", false);
     json_field_text(&json, "detail", why);
-    const char *line = json_close(&json);
-    fprintf(cli->out, "%s\n", line != NULL ? line : "");
-    json_free(&json);
+    cli_print_object(cli, &json);
 }
 
 static int probe(struct cli *cli, const char *name)

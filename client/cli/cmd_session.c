@@ -81,9 +81,7 @@ static void print_session(struct cli *cli, const struct memferry_session *sessio
     if (known >= 0) {
         json_field_bool(&json, "known", known != 0);
     }
-    const char *text = json_close(&json);
-    fprintf(cli->out, "%s\n", text != NULL ? text : "{}");
-    json_free(&json);
+    cli_print_object(cli, &json);
 }
 
 static int read_pid(struct cli *cli, const struct args *args, pid_t *ret_pid)

@@ -6,13 +6,13 @@
  * ends or when HOOK_INPUT_MS are over.
  */
 #include "client/cli/hook.h"
+#include "client/cli/times.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define FIRST_SIZE ((size_t)16 << 10)
@@ -69,19 +69,11 @@ static bool reserve(struct object *object)
     return true;
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* NULL when something was read, else why not. */
 static const char *read_some(struct object *object, int fd, int64_t end_ms)
 {
     struct pollfd wait = {.fd = fd, .events = POLLIN};
-    int64_t left = end_ms - now_ms();
+    int64_t left = end_ms - monotonic_ms();
 
     if (object->size >= HOOK_INPUT_MAX) {
         return "the input is over 4 MiB";
@@ -106,7 +98,7 @@ _Static_assert(HOOK_INPUT_MAX == 4u << 20 && HOOK_INPUT_MS == 1000, "the texts n
 
 char *hook_input_read(int fd, const char **ret_why)
 {
-    int64_t end_ms = now_ms() + HOOK_INPUT_MS;
+    int64_t end_ms = monotonic_ms() + HOOK_INPUT_MS;
     struct object object = {0};
     enum found found;
 

@@ -165,9 +165,7 @@ static void print_json_sum(struct cli *cli, const struct restored *sum, bool dry
     json_field_int(&json, "unchanged", sum->unchanged);
     json_field_int(&json, "created", sum->created);
     json_field_int(&json, "failed", sum->failed);
-    const char *text = json_close(&json);
-    fprintf(cli->out, "%s\n", text != NULL ? text : "{}");
-    json_free(&json);
+    cli_print_object(cli, &json);
 }
 
 static void print_part(struct cli *cli, int64_t count, const char *what)

@@ -20,19 +20,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define NAP_MAX_MS    50
 #define LOG_TAIL_SIZE 2000
-
-static int64_t monotonic_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* Shows what the log got since `from`, as the reason. */
 static int fail_with_log(struct cli *cli, const struct start_log *log)

@@ -20,7 +20,7 @@
 
 #define LOG_NAME "memferryd.log"
 
-static bool state_directory(char *path, size_t size)
+bool start_state_directory(char *path, size_t size)
 {
     const char *named = getenv("MEMFERRY_STATE_DIR"), *state = getenv("XDG_STATE_HOME");
     const char *home = getenv("HOME");
@@ -96,7 +96,7 @@ void start_log_open(struct start_log *log)
     mode_t before = umask(0077); /* one that takes our own bits away would lock us out */
 
     *log = (struct start_log){.fd = -1};
-    if (state_directory(directory, sizeof directory)) {
+    if (start_state_directory(directory, sizeof directory)) {
         int directory_fd = directory_open(directory);
         if (directory_fd >= 0) {
             log->fd = log_open(directory_fd, &log->size_before);

@@ -2,9 +2,13 @@
 #ifndef MEMFERRY_CLI_START_CHILD_H
 #define MEMFERRY_CLI_START_CHILD_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #define START_PATH_SIZE 4096
+
+/* Where it is without a config. False: there is no HOME, or it is too long. */
+bool start_state_directory(char *path, size_t size);
 
 struct start_log {
     char path[START_PATH_SIZE]; /* "": output goes nowhere */

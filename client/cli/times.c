@@ -70,10 +70,20 @@ const char *time_text(int64_t ms, bool local, char text[TIME_TEXT_SIZE])
     return text;
 }
 
-int64_t time_now_ms(void)
+static int64_t clock_ms(clockid_t clock)
 {
     struct timespec now;
 
-    clock_gettime(CLOCK_REALTIME, &now);
+    clock_gettime(clock, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t time_now_ms(void)
+{
+    return clock_ms(CLOCK_REALTIME);
+}
+
+int64_t monotonic_ms(void)
+{
+    return clock_ms(CLOCK_MONOTONIC);
 }

@@ -15,5 +15,7 @@ const char *duration_text(int64_t ms, char text[TIME_TEXT_SIZE]);
 /* Local and short for a terminal, RFC 3339 in UTC otherwise; "-" for 0. */
 const char *time_text(int64_t ms, bool local, char text[TIME_TEXT_SIZE]);
 int64_t time_now_ms(void);
+/* For waits and rates: nobody sets it. */
+int64_t monotonic_ms(void);
 
 #endif

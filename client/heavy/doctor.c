@@ -30,9 +30,7 @@ static void print_json(struct cli *cli, enum doctor_state state, const char *che
     if (mend != NULL) {
         json_field_text(&json, "mend", mend);
     }
-    const char *line = json_close(&json);
-    fprintf(cli->out, "%s\n", line != NULL ? line : "{}");
-    json_free(&json);
+    cli_print_object(cli, &json);
 }
 
 static void print_text(struct cli *cli, enum doctor_state state, const char *check,

@@ -48,11 +48,14 @@ void doctor_check_leftovers(struct doctor *doctor);
 void doctor_check_backup(struct doctor *doctor);
 void doctor_check_log(struct doctor *doctor);
 
-/* ---- doctor_setup.c: config, session, agents ---- */
+/* ---- doctor_setup.c: config and session ---- */
 
 /* Where memferryd and the state directory are, too. */
 void doctor_check_config(struct doctor *doctor);
 void doctor_check_session(struct doctor *doctor);
+
+/* ---- doctor_agents.c ---- */
+
 void doctor_check_agents(struct doctor *doctor);
 
 /* ---- doctor_run.c ---- */

@@ -18,11 +18,6 @@
 #define CLOCK_AHEAD_MS   60000
 #define UNAPPLIED_OLD_MS 30000
 
-static const char *plural(int64_t count)
-{
-    return count == 1 ? "memory" : "memories";
-}
-
 static const char *waits(int64_t count)
 {
     return count == 1 ? "memory waits" : "memories wait";
@@ -215,7 +210,7 @@ static void check_backend(struct doctor *doctor, const struct memferry_node *bac
     if (dead > 0) {
         snprintf(mend, sizeof mend, "memferry dead --backend %.64s", name);
         doctor_tell(doctor, DOCTOR_TODO, "backends", mend, "%s refuses %lld %s", name,
-                    (long long)dead, plural(dead));
+                    (long long)dead, look_memories(dead));
     }
     if (doctor->probe && look_is_attached(backend)) {
         probe(doctor, name);
@@ -291,7 +286,7 @@ void doctor_check_search(struct doctor *doctor)
     } else {
         doctor_tell(doctor, DOCTOR_OK, "store", NULL, "%lld %s, %lld KiB, WAL %lld KiB",
                     (long long)field_int(section(doctor, "store"), "memories"),
-                    plural(field_int(section(doctor, "store"), "memories")),
+                    look_memories(field_int(section(doctor, "store"), "memories")),
                     (long long)field_int(section(doctor, "store"), "bytes") >> 10, wal >> 10);
     }
     if (behind > BEHIND_EVENTS) {

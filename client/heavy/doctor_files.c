@@ -271,7 +271,10 @@ void doctor_check_leftovers(struct doctor *doctor)
                     "away",
                     count, count == 1 ? "" : "s", count == 1 ? "is" : "are", path, first);
     } else {
-        doctor_tell(doctor, DOCTOR_OK, "journal", NULL, "nothing of it was set aside");
+        doctor_tell(doctor, DOCTOR_OK, "journal", NULL, "nothing of it was set aside%s",
+                    doctor->answered ? ""
+                                     : "; memferryd --check-journal reads all of it and of the "
+                                       "store");
     }
 }
 

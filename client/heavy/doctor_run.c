@@ -4,6 +4,7 @@
  * Happy path: fork, its output into a pipe, read until it closes, wait. Failures: it does not end
  * within RUN_MS: it is killed; it says more than is kept: the rest is read and dropped.
  */
+#include "client/cli/times.h"
 #include "client/heavy/doctor.h"
 
 #include <errno.h>
@@ -13,7 +14,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define RUN_MS 20000
@@ -27,14 +27,6 @@ _Noreturn static void child(const char *const *argv, int out)
     dup2(out, STDERR_FILENO);
     execvp(argv[0], (char **)(uintptr_t)argv); /* which does not write to it */
     _exit(127);
-}
-
-static int64_t monotonic_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* True at the end of what it says; false when it took too long. */

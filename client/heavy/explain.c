@@ -51,15 +51,7 @@ static int print_json(struct cli *cli, const struct kind *kind, const struct exp
     if (one->todo != NULL) {
         json_field_text(&json, "todo", one->todo);
     }
-    const char *text = json_close(&json);
-    int exit_code = EXIT_OK;
-    if (text != NULL) {
-        fprintf(cli->out, "%s\n", text);
-    } else {
-        exit_code = cli_fail(cli, EXIT_INTERNAL, "out of memory");
-    }
-    json_free(&json);
-    return exit_code;
+    return cli_print_object(cli, &json);
 }
 
 static int print_one(struct cli *cli, const struct kind *kind, const struct explanation *one,

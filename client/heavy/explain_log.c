@@ -6,8 +6,7 @@
 const struct explanation explain_log[] = {
     {"accept-failed", "warning",
      "New connections can't be accepted, for the reason it gives; mostly the limit of open files "
-     "or "
-     "memory has been reached. The broker tries again by itself.",
+     "or memory has been reached. The broker tries again by itself.",
      "If it goes on, raise the limit of open files (LimitNOFILE= in the unit) or find who keeps so "
      "many connections: memferry status shows how many there are."},
     {"alert", "warning",
@@ -21,13 +20,11 @@ const struct explanation explain_log[] = {
      "Read it as you would read the alert; then mend what kept it from being stored."},
     {"backend-failed", "error",
      "A backend of the config can't be set up (its plugin is missing or refuses an option), and "
-     "has "
-     "no lane: what is meant for it waits in the journal and the store.",
+     "has no lane: what is meant for it waits in the journal and the store.",
      "memferryd --check-config says what is wrong and where. Put it right, then reload (SIGHUP)."},
     {"backup-made", "info",
      "A backup that was asked for is whole, was synced and read back. The line has its path and "
-     "the "
-     "last event it holds.",
+     "the last event it holds.",
      NULL},
     {"config-refused", "error",
      "A reload found a config that is not good. The old one stays in force, whole.",
@@ -37,15 +34,16 @@ const struct explanation explain_log[] = {
      "restart.",
      "Restart the broker when it suits you; memories and deliveries are safe meanwhile."},
     {"config-taken", "info",
-     "A reload read the config, and all that can change at run time is in "
-     "force.",
-     NULL},
+     "A reload read the config, and all that can change at run time is in force.", NULL},
     {"event-set-aside", "error",
      "One event of the journal could not be applied to the store, three times, for a reason of its "
      "own. It was passed over; its memory stays as it was before. An alert tells of it too.",
      "Keep the line and the state directory: this is a bug or a damaged record. memferry history "
-     "ID "
-     "shows what is there; put again what is missing."},
+     "ID shows what is there; put again what is missing."},
+    {"guard-began", "debug",
+     "The guard has read back what happened before the start, as far as its rules look back: from "
+     "now on it counts that in.",
+     NULL},
     {"guard-blind", "error",
      "The guard is out of memory or could not read what happened before the start: it watches less "
      "than it should. Nothing else is affected.",
@@ -67,8 +65,7 @@ const struct explanation explain_log[] = {
      "BACKEND and a backup tell what they were. Delete the file when you have done with it."},
     {"journal-failed", "error",
      "The journal could not be written or synced. A failed sync is final: nothing more is "
-     "accepted, "
-     "and the broker ends with exit code 74. What has a receipt is safe.",
+     "accepted, and the broker ends with exit code 74. What has a receipt is safe.",
      "Check the disk and its file system, then start the broker again."},
     {"journal-full", "error",
      "There is no room for another segment of the journal (16 MB by default). Puts are answered "
@@ -89,8 +86,7 @@ const struct explanation explain_log[] = {
     {"journal-room", "info", "The disk has room again, and memories are taken.", NULL},
     {"journal-torn", "info",
      "The last write before the end (a crash, a power cut) was not finished. It had no receipt, "
-     "and "
-     "was cut. This is as it should be.",
+     "and was cut. This is as it should be.",
      NULL},
     {"journal-unreadable", "warning",
      "A file of the journal has neither a header nor events that can be read. It was renamed to "
@@ -100,13 +96,11 @@ const struct explanation explain_log[] = {
     {"lane-circuit-open", "warning",
      "A backend failed as a whole: it is unreachable, refuses to let us in, or is not set up. "
      "Nothing is sent until a probe succeeds; probes back off from 1 s to 10 min. What is meant "
-     "for "
-     "it waits, and no memory is blamed.",
+     "for it waits, and no memory is blamed.",
      "The line has the reason. When it is mended, memferry backends probe NAME tries at once."},
     {"lane-dead", "warning",
      "A backend refuses some memories for what they are. They are dead letters there: kept, "
-     "listed, "
-     "and not sent again until they change or are retried.",
+     "listed, and not sent again until they change or are retried.",
      "memferry dead lists them with the reasons; memferry dead retry tries again."},
     {"lane-gone", "error",
      "A backend says that it is gone for good (410). It is paused, and loses nothing.",
@@ -114,8 +108,7 @@ const struct explanation explain_log[] = {
      "gone, take it out of the config, and memferry backends forget NAME."},
     {"lane-journal-lost", "warning",
      "The journal is new, and a backend holds what another journal wrote: either the disk was "
-     "lost, "
-     "or this is a new machine beside others. The backend is paused until you say which.",
+     "lost, or this is a new machine beside others. The backend is paused until you say which.",
      "memferry recover --from NAME brings back what it holds; memferry backends resume NAME says "
      "that nothing was lost."},
     {"lane-probe-failed", "debug", "A probe of a backend whose circuit is open failed again.",
@@ -163,12 +156,10 @@ const struct explanation explain_log[] = {
     {"recovery-failed", "error",
      "A recovery has stopped, and writes are answered busy until it has been ended.",
      "Mend what the line names and run memferry recover --from NAME again: it goes on where it "
-     "was. "
-     "memferry recover --abandon goes on with what has come."},
+     "was. memferry recover --abandon goes on with what has come."},
     {"search-anew", "warning",
      "The search index was missing, damaged or of another version, and is made anew from the "
-     "store. "
-     "Until it is level, searches say that they are behind.",
+     "store. Until it is level, searches say that they are behind.",
      NULL},
     {"search-failed", "warning",
      "The search index can't be brought up to date. Searches answer with what it has and say that "
@@ -176,9 +167,7 @@ const struct explanation explain_log[] = {
      "The line has the reason, mostly a full disk. The files search.db* and vectors.idx may be "
      "removed while no broker runs: they are made anew."},
     {"session-owner-exit", "debug",
-     "The process that owned a session has ended, and so has the "
-     "session.",
-     NULL},
+     "The process that owned a session has ended, and so has the session.", NULL},
     {"sessions-full", "warning",
      "1,024 owners of sessions are watched, which is the most. The exit of others is not seen; "
      "their sessions end when they are idle.",
@@ -190,8 +179,7 @@ const struct explanation explain_log[] = {
      NULL},
     {"stop-late", "error",
      "The broker could not end within 20 s of being asked to, and ended at once. What has a "
-     "receipt "
-     "is safe.",
+     "receipt is safe.",
      "If it comes again, look for lane-stuck before it: a plugin that does not end its call."},
     {"stopped", "info", "The broker has ended.", NULL},
     {"stopping", "info", "The broker was asked to end, and finishes what it has taken.", NULL},
@@ -228,8 +216,7 @@ const struct explanation explain_log[] = {
      "Look at the disk (dmesg); memferry health says how long it has been."},
     {"subscriber-failed", "warning",
      "A subscriber could not be told some events. Where its connection was closed it can go on "
-     "with "
-     "from_seq, and misses nothing.",
+     "with from_seq, and misses nothing.",
      "The line has the reason."},
     {"unstuck", "warning", "Writer and store go on after they had stood still (stuck).", NULL},
     {NULL, NULL, NULL, NULL}};

@@ -104,8 +104,8 @@ static void judge_backend(struct health *health, const struct memferry_node *bac
         judge_not_ok(health, backend, oldest_ms);
     }
     if (dead > 0) {
-        find(health, STATE_WARNING, "backend %s refuses %lld memories: memferry dead --backend %s",
-             name, (long long)dead, name);
+        find(health, STATE_WARNING, "backend %s refuses %lld %s: memferry dead --backend %s", name,
+             (long long)dead, look_memories(dead), name);
     }
 }
 
@@ -141,7 +141,8 @@ static void judge(struct health *health, const struct look *look)
         }
     }
     if (alerts > 0) {
-        find(health, STATE_WARNING, "%lld alerts are not acked: memferry alert", (long long)alerts);
+        find(health, STATE_WARNING, "%lld alert%s not acked: memferry alert", (long long)alerts,
+             alerts == 1 ? " is" : "s are");
     }
 }
 

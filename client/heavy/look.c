@@ -1,16 +1,8 @@
 /* look.c - see look.h. */
 #include "client/heavy/look.h"
+#include "client/cli/times.h"
 
 #include <string.h>
-#include <time.h>
-
-static int64_t monotonic_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static bool call(struct cli *cli, struct look *look, const char *method,
                  struct memferry_reply **ret)
@@ -56,4 +48,9 @@ void look_free(struct look *look)
 bool look_is_attached(const struct memferry_node *backend)
 {
     return strcmp(field_text(backend, "health"), "detached") != 0;
+}
+
+const char *look_memories(int64_t count)
+{
+    return count == 1 ? "memory" : "memories";
 }

@@ -21,6 +21,9 @@ struct look {
 bool look_take(struct cli *cli, struct look *look);
 void look_free(struct look *look);
 
+/* "memory" or "memories". */
+const char *look_memories(int64_t count);
+
 /* Whether it is one of the config's: the others are only remembered. */
 bool look_is_attached(const struct memferry_node *backend);
 

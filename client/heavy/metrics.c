@@ -1,62 +1,34 @@
 /*
  * metrics.c - memferry metrics: the broker's figures as Prometheus' text format.
  *
- * Happy path: one look, written to stdout; or with --textfile to FILE.tmp, which then takes FILE's
- * name, so that node_exporter never reads half of it.
+ * Happy path: one look, written to stdout; or with --textfile in one step to FILE, so that
+ * node_exporter never reads half of it.
  *
  * Failure modes: where there is no broker, memferry_up 0 is written all the same, and a warning
  * says why: that is a figure, too. A file that can't be written is an error, and the old one stays.
  */
+#include "client/heavy/file_put.h"
 #include "client/heavy/heavy.h"
 #include "client/heavy/metrics_text.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-static int cannot_write(struct cli *cli, const char *path)
-{
-    return cli_fail(cli, EXIT_CANNOT_CREATE, "cannot write %.500s: %s", path, strerror(errno));
-}
-
-/* Others read it, whatever the umask. */
-static FILE *part_open(const char *path)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-
-    if (fd < 0 || fchmod(fd, 0644) < 0) {
-        if (fd >= 0) {
-            close(fd);
-        }
-        return NULL;
-    }
-    return fdopen(fd, "w");
-}
-
+/* Others read it. */
 static int write_file(struct cli *cli, const char *path, const struct look *look)
 {
-    char part[PATH_MAX];
+    char *bytes = NULL;
+    size_t size = 0;
+    FILE *text = open_memstream(&bytes, &size);
 
-    if (snprintf(part, sizeof part, "%s.tmp", path) >= (int)sizeof part) {
-        errno = ENAMETOOLONG;
-        return cannot_write(cli, path);
+    if (text != NULL) {
+        metrics_write(text, look);
     }
-    FILE *file = part_open(part);
-    if (file == NULL) {
-        return cannot_write(cli, part);
-    }
-    metrics_write(file, look);
-    bool good = fflush(file) == 0 && !ferror(file);
-    good = fclose(file) == 0 && good;
-    if (!good || rename(part, path) < 0) {
-        int exit_code = cannot_write(cli, path);
-        unlink(part);
-        return exit_code;
-    }
-    return EXIT_OK;
+    int exit_code = text != NULL && fclose(text) == 0
+                        ? file_put(cli, path, 0644, bytes, size)
+                        : cli_fail(cli, EXIT_INTERNAL, "out of memory");
+    free(bytes);
+    return exit_code;
 }
 
 static bool ends_in_prom(const char *path)

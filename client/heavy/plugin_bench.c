@@ -7,6 +7,7 @@
  */
 #include "client/heavy/plugin_bench.h"
 
+#include "client/cli/times.h"
 #include "client/wire/utf8.h"
 
 #include <errno.h>
@@ -21,18 +22,9 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LOG_KEPT (1u << 20) /* of what a check's plugin logged, looked through for secrets */
-
-int64_t bench_now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* ---- findings ---- */
 
@@ -140,11 +132,11 @@ _Noreturn static void child(struct bench *bench, const struct check *check)
 /* False: it is still there. */
 static bool wait_for(pid_t pid, int *ret_status)
 {
-    int64_t end = bench_now_ms() + BENCH_CHECK_MS;
+    int64_t end = monotonic_ms() + BENCH_CHECK_MS;
     int nap_ms = 1;
 
     while (waitpid(pid, ret_status, WNOHANG) != pid) {
-        if (bench_now_ms() >= end) {
+        if (monotonic_ms() >= end) {
             return false;
         }
         poll(NULL, 0, nap_ms);

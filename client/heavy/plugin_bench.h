@@ -73,8 +73,6 @@ bool bench_failed(struct bench *bench);
 /* Runs a check in a process of its own; the finding is complete then. */
 void bench_run(struct bench *bench, const struct check *check);
 
-int64_t bench_now_ms(void);
-
 /* ---- the plugin ---- */
 
 struct bench_plugin {

@@ -90,9 +90,7 @@ static void print_json(struct cli *cli, const struct check *check, const char *r
     if (text[0] != '\0') {
         json_field_text(&json, "detail", text);
     }
-    const char *line = json_close(&json);
-    fprintf(cli->out, "%s\n", line != NULL ? line : "{}");
-    json_free(&json);
+    cli_print_object(cli, &json);
 }
 
 static void print_finding(struct cli *cli, const struct check *check,

@@ -5,6 +5,7 @@
  * What a server does is played by one that stands before it (plugin_place.c), where an option of
  * the plugin is an address: http://HOST:PORT/…
  */
+#include "client/cli/times.h"
 #include "client/heavy/plugin_bench.h"
 #include "client/heavy/plugin_place.h"
 
@@ -168,11 +169,11 @@ static void check_silent(struct bench *bench)
         return;
     }
     place_set(&rig.place, PLACE_SILENT);
-    int64_t began = bench_now_ms();
+    int64_t began = monotonic_ms();
     if (bench_hand(bench, &rig.it, &rig.samples, 0, rig.samples.n)) {
         must_blame_backend(bench, &rig.samples, "the server answers nothing");
     }
-    int64_t took = bench_now_ms() - began;
+    int64_t took = monotonic_ms() - began;
     if (took > SILENT_MS) {
         bench_fail(bench, "it waited %lld s for a server that answers nothing; limit it",
                    (long long)took / 1000);
@@ -198,7 +199,7 @@ static void *cancel(void *arg)
         place_wait_request(canceller->place, 0);
     }
     poll(NULL, 0, CANCEL_AT_MS);
-    canceller->at_ms = bench_now_ms();
+    canceller->at_ms = monotonic_ms();
     plugin_cancel(canceller->it->plugin);
     return NULL;
 }
@@ -232,11 +233,11 @@ static void check_cancelled(struct bench *bench)
     if (pthread_create(&thread, NULL, cancel, &canceller) == 0) {
         while (canceller.at_ms == 0 && bench_hand(bench, &it, &samples, 0, samples.n)) {
         }
-        int64_t took = canceller.at_ms == 0 ? 0 : bench_now_ms() - canceller.at_ms;
+        int64_t took = canceller.at_ms == 0 ? 0 : monotonic_ms() - canceller.at_ms;
         pthread_join(thread, NULL);
-        int64_t began = bench_now_ms();
+        int64_t began = monotonic_ms();
         bench_hand(bench, &it, &samples, 0, samples.n); /* it is told so from the start */
-        int64_t again = bench_now_ms() - began;
+        int64_t again = monotonic_ms() - began;
         hold_to_limit(bench, took > again ? took : again);
     }
     bench_close(&it);
@@ -256,7 +257,7 @@ static void check_cancelled_silent(struct bench *bench)
     rig.place.requests = 0;
     if (pthread_create(&thread, NULL, cancel, &canceller) == 0) {
         bench_hand(bench, &rig.it, &rig.samples, 0, rig.samples.n);
-        int64_t ended = bench_now_ms();
+        int64_t ended = monotonic_ms();
         pthread_join(thread, NULL);
         hold_to_limit(bench, ended > canceller.at_ms ? ended - canceller.at_ms : 0);
     }

@@ -22,7 +22,6 @@
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
 #define INTERVAL_MS     2000
@@ -182,14 +181,6 @@ static struct top_frame frame_of(struct cli *cli, bool screen)
         frame.rows = screen ? size.ws_row : 0;
     }
     return frame;
-}
-
-static int64_t monotonic_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static int watch(struct cli *cli, int interval_ms)

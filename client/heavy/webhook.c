@@ -50,15 +50,7 @@ static int print_headers(struct cli *cli, const struct webhook_headers *headers)
         snprintf(name, sizeof name, "%.*s", (int)size, headers->lines[i]);
         json_field_text(&json, name, headers->lines[i] + size + 2);
     }
-    const char *text = json_close(&json);
-    int exit_code = EXIT_OK;
-    if (text != NULL) {
-        fprintf(cli->out, "%s\n", text);
-    } else {
-        exit_code = cli_fail(cli, EXIT_INTERNAL, "out of memory");
-    }
-    json_free(&json);
-    return exit_code;
+    return cli_print_object(cli, &json);
 }
 
 static int sign_body(struct cli *cli, const struct args *args, struct webhook_signer *signer,

@@ -193,6 +193,68 @@ def test_a_session_file_that_cannot_be_used_is_told_of(broker):
     assert state == "todo" and str(path) in what
 
 
+def test_without_a_broker_it_says_what_reads_the_whole_journal(make_broker):
+    broker = make_broker()
+    broker.stop()
+    assert "memferryd --check-journal" in only(doctor(Command(broker), 0), "journal")[1]
+
+
+def agents(command):
+    return doctor(command, 0).get("agents")
+
+
+def test_hooks_and_tools_are_looked_for_where_the_agent_is_in_use(broker):
+    command = Command(broker)
+    home = command.environment["HOME"]
+    assert agents(command) is None
+    os.mkdir(f"{home}/.claude")
+    ((state, what, line),) = agents(command)
+    assert state == "note" and "claude mcp add" in what
+    command.environment["PATH"] += f":{harness.MEMFERRY.parent}"
+    mend(command, f"{line} --yes")
+    ((state, what, _),) = agents(command)
+    assert state == "ok" and what == f"hooks are in {home}/.claude/settings.json"
+    with open(f"{home}/.claude.json", "w", encoding="utf-8") as file:
+        json.dump({"projects": {"/x": {"mcpServers": {"memferry": {
+            "type": "stdio", "command": "memferry", "args": ["mcp"]}}}}}, file)
+    assert [state for state, *_ in agents(command)] == ["ok", "ok"]
+    mend(command, "memferry hook remove --yes")
+    ((state, what, _),) = agents(command)
+    assert state == "ok" and what == f"tools (MCP) are in {home}/.claude.json"
+
+
+def test_hooks_that_are_not_whole_or_cannot_run_are_mended_by_what_it_says(broker):
+    command = Command(broker)
+    settings = f'{command.environment["HOME"]}/.claude/settings.json'
+    os.mkdir(os.path.dirname(settings))
+    hook = {"hooks": [{"type": "command", "command": "'/gone/memferry' hook"}]}
+    with open(settings, "w", encoding="utf-8") as file:
+        json.dump({"hooks": {"SessionStart": [hook]}, "permissions": {"allow": []}}, file)
+    state, what, line = only(doctor(command, 1), "agents")
+    assert state == "todo" and "/gone/memferry" in what
+    mend(command, f"{line} --yes")
+    command.environment["PATH"] += f":{harness.MEMFERRY.parent}"
+    assert [state for state, *_ in agents(command)] == ["ok"]
+    with open(settings, encoding="utf-8") as file:
+        told = json.load(file)
+    del told["hooks"]["PreToolUse"]
+    with open(settings, "w", encoding="utf-8") as file:
+        json.dump(told, file)
+    ((state, what, line),) = agents(command)
+    assert state == "note" and what.startswith("3 of 4 hooks")
+    mend(command, f"{line} --yes")
+    assert [state for state, *_ in agents(command)] == ["ok"]
+
+
+def test_settings_that_are_no_json_tell_nothing(broker):
+    command = Command(broker)
+    os.mkdir(f'{command.environment["HOME"]}/.claude')
+    for name in (".claude/settings.json", ".claude.json"):
+        with open(f'{command.environment["HOME"]}/{name}', "w", encoding="utf-8") as file:
+            file.write('{"hooks": "memferry hook"')
+    assert [state for state, *_ in agents(command)] == ["note"]
+
+
 def test_few_open_files_are_told_of(make_broker):
     broker = make_broker(start=False)
     low = ["prlimit", "--nofile=512:512"]

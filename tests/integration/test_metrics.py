@@ -126,7 +126,7 @@ def test_the_text_file_is_replaced_as_a_whole_and_readable_by_others(sink, comma
 def test_a_text_file_that_cannot_be_written_leaves_the_old_one(sink, command):
     path = sink.broker.root / "memferry.prom"
     command.ok("metrics", "--textfile", path)
-    (sink.broker.root / "memferry.prom.tmp").mkdir()
+    (sink.broker.root / "memferry.prom.new-memferry").mkdir()
     before = path.read_bytes()
     command.fails(73, "metrics", "--textfile", path)
     assert path.read_bytes() == before

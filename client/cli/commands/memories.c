@@ -94,9 +94,8 @@ const struct command memories_commands[] = {
     {.name = "ui",
      .synopsis = "[--port N]",
      .summary = "Show memories, sessions, backends and alerts in a browser",
-     .text = "Prints a link that opens once; nobody else on this machine or elsewhere gets in. It "
-             "ends by\n"
-             "Ctrl-C, or when nobody has looked for an hour.\n",
+     .text = "Prints a link that opens once; nobody else on this machine or elsewhere gets in. It\n"
+             "ends by Ctrl-C, or when nobody has looked for an hour.\n",
      .examples = "  memferry ui\n",
      .options = ui_options,
      .run = command_heavy},

@@ -33,10 +33,9 @@ const struct command operators_commands[] = {
      .synopsis = "[--probe]",
      .summary = "Look for what is wrong, and say the command that mends it",
      .text =
-         "Looks at config, broker, socket, state directory, disk, journal, backends, alerts, "
-         "limits,\n"
-         "backup, log and session, with a broker and without. Changes nothing. Exits with 1 when\n"
-         "there is something to do.\n",
+         "Looks at config, broker, socket, state directory, disk, journal, backends, alerts,\n"
+         "limits, backup, log, session and agents, with a broker and without. Changes nothing.\n"
+         "Exits with 1 when there is something to do.\n",
      .examples = "  memferry doctor\n"
                  "  memferry doctor --probe\n"
                  "  memferry doctor --quiet\n",
@@ -80,11 +79,9 @@ const struct command operators_commands[] = {
     {.name = "tail",
      .synopsis = "[OPTIONS]",
      .summary = "Follow what happens, as it happens",
-     .text =
-         "A line for each event and alert; JSON when it goes to a file or a pipe. It goes on where "
-         "it\n"
-         "was when the broker is started anew: nothing is missed, and nothing told twice. --since\n"
-         "looks through all events that the store holds.\n",
+     .text = "A line for each event and alert; JSON when it goes to a file or a pipe. It goes on\n"
+             "where it was when the broker is started anew: nothing is missed, and nothing told\n"
+             "twice. --since looks through all events that the store holds.\n",
      .examples = "  memferry tail\n"
                  "  memferry tail --op alert --op delete\n"
                  "  memferry tail --since 1h --session 5f0c7a52-8f8b-4a41-9f6f-0a4b6e3f1c11\n",

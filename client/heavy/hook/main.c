@@ -11,6 +11,7 @@
 #include "client/heavy/heavy.h"
 #include "client/heavy/hook/settings.h"
 #include "client/heavy/hook/settings_file.h"
+#include "client/heavy/program.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,41 +21,16 @@
 
 /* ---- the command that is put there ---- */
 
-static bool is_in_path(void)
-{
-    const char *all = getenv("PATH");
-    char *path = all != NULL ? strdup(all) : NULL, *rest = path;
-    bool found = false;
-
-    for (char *part; rest != NULL && !found && (part = strsep(&rest, ":")) != NULL;) {
-        char file[PATH_MAX];
-        int size = snprintf(file, sizeof file, "%s/memferry", part);
-        found = part[0] == '/' && size < (int)sizeof file && access(file, X_OK) == 0;
-    }
-    free(path);
-    return found;
-}
-
 /* By its name where that is found, else by where it lies beside us. */
 static void command_name(char command[PATH_MAX + 16])
 {
-    static const char *const places[] = {"../cli/memferry", "../../bin/memferry"};
-    char self[PATH_MAX], place[PATH_MAX + 32], real[PATH_MAX];
-    ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
+    char path[PATH_MAX];
 
-    strcpy(command, "memferry hook");
-    self[size > 0 ? size : 0] = '\0';
-    char *slash = strrchr(self, '/');
-    if (is_in_path() || slash == NULL) {
-        return;
-    }
-    slash[1] = '\0';
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-        snprintf(place, sizeof place, "%s%s", self, places[i]);
-        if (realpath(place, real) != NULL && strchr(real, '\'') == NULL) {
-            snprintf(command, PATH_MAX + 16, "'%s' hook", real);
-            return;
-        }
+    if (!program_in_path("memferry", path) && program_beside("memferry", "../cli", path) &&
+        strchr(path, '\'') == NULL) {
+        snprintf(command, PATH_MAX + 16, "'%s' hook", path);
+    } else {
+        strcpy(command, "memferry hook");
     }
 }
 
@@ -115,10 +91,7 @@ static int tell(struct cli *cli, const char *path, bool changed, bool written)
     json_field_text(&json, "settings", path);
     json_field_bool(&json, "changed", changed);
     json_field_bool(&json, "written", written);
-    const char *text = json_close(&json);
-    fprintf(cli->out, "%s\n", text != NULL ? text : "{}");
-    json_free(&json);
-    return EXIT_OK;
+    return cli_print_object(cli, &json);
 }
 
 /* Asks, or has been told. */

@@ -3,6 +3,7 @@
 
 #include "client/cli/json.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,10 +20,11 @@ static const struct {
     {"SessionEnd", NULL},
 };
 
+static_assert(sizeof entries / sizeof entries[0] == SETTINGS_EVENTS, "told by doctor, too");
+
 /* ---- what is there ---- */
 
-/* "memferry hook", by any path. */
-static bool is_our_command(const char *command)
+bool settings_is_ours(const char *command)
 {
     static const char *const ends[] = {"memferry hook", "memferry' hook"};
 
@@ -43,7 +45,7 @@ static char *our_command(const struct json_text *text, struct json_place hook)
     char *command =
         json_text_member(text, hook, "command", &value) ? json_text_string(text, value) : NULL;
 
-    if (command != NULL && !is_our_command(command)) {
+    if (command != NULL && !settings_is_ours(command)) {
         free(command);
         return NULL;
     }

@@ -8,6 +8,10 @@
 
 #include "client/heavy/hook/json_text.h"
 
+#define SETTINGS_EVENTS 4 /* that have a hook of ours */
+
+/* "memferry hook", by any path. */
+bool settings_is_ours(const char *command);
 /* NULL, or what in the settings is not as it must be: nothing can be put there. */
 const char *settings_check(const struct json_text *text);
 /* Puts what is missing in; hooks of ours with another command are replaced. 0 or -ENOMEM. */

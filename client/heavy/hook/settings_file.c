@@ -1,11 +1,13 @@
 /*
  * settings_file.c - see settings_file.h.
  *
- * Happy path: the new text is written beside the file, synced, and renamed over it, with the mode
- * that the old one had. Failure modes: the file or its directory cannot be read or written: told,
+ * Happy path: the old text is kept beside the file, and the new one replaces it, with the mode that
+ * it had. Failure modes: the file or its directory cannot be read or written: told,
  * and the file is as it was. It has changed since it was read: the same.
  */
 #include "client/heavy/hook/settings_file.h"
+
+#include "client/heavy/file_put.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -122,41 +124,6 @@ static void make_directories(const char *path)
     }
 }
 
-static bool write_all(int fd, const char *bytes, size_t size)
-{
-    while (size > 0) {
-        ssize_t written = write(fd, bytes, size);
-        if (written < 0 && errno != EINTR) {
-            return false;
-        }
-        bytes += written > 0 ? written : 0;
-        size -= written > 0 ? (size_t)written : 0;
-    }
-    return fsync(fd) == 0;
-}
-
-/* A whole file of that name, in one step. */
-static int put_file(struct cli *cli, const char *path, mode_t mode, const char *bytes, size_t size)
-{
-    char beside[PATH_MAX + 16];
-
-    snprintf(beside, sizeof beside, "%s.new-memferry", path);
-    unlink(beside);
-    int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
-    if (fd < 0) {
-        return cli_fail(cli, EXIT_CANNOT_CREATE, "cannot make %s: %s", beside, strerror(errno));
-    }
-    bool good = fchmod(fd, mode) == 0 && write_all(fd, bytes, size);
-    int error = errno;
-    close(fd);
-    if (good && rename(beside, path) == 0) {
-        return EXIT_OK;
-    }
-    error = good ? errno : error;
-    unlink(beside);
-    return cli_fail(cli, EXIT_IO, "cannot write %s: %s; it is as it was", path, strerror(error));
-}
-
 /* Whoever has written meanwhile would lose it. */
 static bool is_as_read(const struct settings_file *file)
 {
@@ -188,9 +155,9 @@ int settings_file_write(struct cli *cli, const struct settings_file *file, const
     if (file->exists) {
         mode = stat(file->path, &status) == 0 ? status.st_mode & 0777 : mode;
         snprintf(backup, sizeof backup, "%s" SETTINGS_BACKUP, file->path);
-        exit_code = put_file(cli, backup, mode, file->bytes, file->size);
+        exit_code = file_put(cli, backup, mode, file->bytes, file->size);
     } else {
         make_directories(file->path);
     }
-    return exit_code == EXIT_OK ? put_file(cli, file->path, mode, bytes, size) : exit_code;
+    return exit_code == EXIT_OK ? file_put(cli, file->path, mode, bytes, size) : exit_code;
 }

@@ -7,6 +7,7 @@
  * is asked once more, anything else may have been carried out and is told so; no answer comes
  * within MCP_ASK_MS.
  */
+#include "client/cli/times.h"
 #include "client/heavy/mcp/call.h"
 
 #include <stdlib.h>

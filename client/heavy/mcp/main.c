@@ -7,6 +7,7 @@
  * input is taken.
  */
 #include "client/cli/project.h"
+#include "client/cli/times.h"
 #include "client/heavy/heavy.h"
 #include "client/heavy/mcp/call.h"
 
@@ -15,16 +16,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
-
-int64_t monotonic_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static bool takes_input(const struct mcp *mcp)
 {

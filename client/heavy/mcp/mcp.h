@@ -86,6 +86,4 @@ void method_listen(struct call *call);
 /* Those that listen are told that it is over. */
 void listen_end_all(struct mcp *mcp);
 
-int64_t monotonic_ms(void);
-
 #endif

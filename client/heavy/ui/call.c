@@ -6,8 +6,8 @@
  */
 #include "client/heavy/ui/call.h"
 
-#include <stdio.h>
-#include <stdlib.h>
+#include "client/cli/json.h"
+
 #include <string.h>
 
 static const char *const allowed[] = {"alert.ack",      "alert.list",  "backend.list",
@@ -26,24 +26,17 @@ bool call_is_allowed(const char *method)
     return false;
 }
 
-/* {"message": text}, with what JSON does not allow in it escaped or left out. */
+/* {"message": text}; the caller frees it. */
 static char *message_json(const char *text)
 {
-    size_t room = 2 * strlen(text) + sizeof "{\"message\":\"\"}";
-    char *json = malloc(room), *at = json;
+    struct json json;
 
-    if (json == NULL) {
-        return NULL;
-    }
-    at += sprintf(at, "{\"message\":\"");
-    for (; *text != '\0'; text++) {
-        if (*text == '"' || *text == '\\') {
-            *at++ = '\\';
-        }
-        *at++ = (unsigned char)*text < ' ' ? ' ' : *text;
-    }
-    memcpy(at, "\"}", sizeof "\"}");
-    return json;
+    json_open(&json);
+    json_field_text(&json, "message", text);
+    const char *closed = json_close(&json);
+    char *copy = closed != NULL ? strdup(closed) : NULL;
+    json_free(&json);
+    return copy;
 }
 
 struct call_answer call_broker(struct memferry *m, const char *method, const char *params)
