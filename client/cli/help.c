@@ -10,7 +10,8 @@
 const char help_exit_codes[] =
     "  0 done   1 not found   2 conflict with another version   64 usage   65 bad input\n"
     "  69 no broker   70 internal   73 disk full   74 input or output, or the connection\n"
-    "  broke   75 busy or not in time: try again   76 protocol   77 forbidden\n";
+    "  broke   75 busy or not in time: try again   76 protocol   77 forbidden\n"
+    "  health and doctor have a verdict: 0, 1 or 2, as their help says\n";
 
 const char help_environment[] =
     "  MEMFERRY_SOCKET        where the broker listens\n"

@@ -47,6 +47,9 @@ static int run(struct cli *cli, const struct args *args)
     if (args->word_count > 0) {
         return cli_usage(cli, "metrics takes no words");
     }
+    if (cli->json) {
+        return cli_usage(cli, "metrics has one format; memferry status --json has the figures");
+    }
     if (path != NULL && !ends_in_prom(path)) {
         return cli_usage(cli,
                          "--textfile %.200s does not end in .prom: node_exporter would not "

@@ -131,6 +131,7 @@ def test_a_text_file_that_cannot_be_written_leaves_the_old_one(sink, command):
     command.fails(73, "metrics", "--textfile", path)
     assert path.read_bytes() == before
     command.fails(64, "metrics", "--textfile", sink.broker.root / "memferry.txt")
+    command.fails(64, "--json", "metrics")
 
 
 # ---- health ----
