@@ -6,6 +6,7 @@
 #include "client/heavy/doctor.h"
 #include "client/heavy/program.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,28 +24,54 @@ static void take_line(const char *text, const char *begin, char *ret, size_t siz
     }
 }
 
-/* A running broker has what it read, not what the file says now. */
-static bool tell_stale(struct doctor *doctor)
+/* The config that the broker read was written to since. */
+static bool was_changed(const struct memferry_node *server, const char *path)
+{
+    struct stat status;
+
+    return stat(path, &status) == 0 &&
+           (int64_t)status.st_mtim.tv_sec * 1000 + status.st_mtim.tv_nsec / 1000000 >
+               field_int(server, "config_ms");
+}
+
+/* A broker that we may signal found no config: the one that is there now was made since. */
+static bool was_made(const struct memferry_node *server, const char *path)
+{
+    return path[0] != '\0' && kill((pid_t)field_int(server, "pid"), 0) == 0;
+}
+
+/* A running broker has what it read, not what the file says now. `checked` is the path of what
+ * memferryd finds now; "": there is none. */
+static bool tell_stale(struct doctor *doctor, const char *checked)
 {
     const struct memferry_node *server = memferry_node_get(doctor->look.stats, "server");
     const char *path = field_text(server, "config");
-    struct stat status;
     char mend[64];
 
-    if (!doctor->answered || path[0] == '\0' || stat(path, &status) < 0 ||
-        (int64_t)status.st_mtim.tv_sec * 1000 <= field_int(server, "config_ms")) {
+    if (!doctor->answered ||
+        !(path[0] != '\0' ? was_changed(server, path) : was_made(server, checked))) {
         return false;
     }
     snprintf(mend, sizeof mend, "kill -HUP %lld", (long long)field_int(server, "pid"));
     doctor_tell(doctor, DOCTOR_TODO, "config", mend,
-                "%s was changed after the broker had read it: reload", path);
+                path[0] != '\0' ? "%s was changed after the broker had read it: reload"
+                                : "%s was made after the broker had started without it: reload",
+                path[0] != '\0' ? path : checked);
     return true;
+}
+
+/* The path in "PATH is good: …"; "" where it says that there is no file. */
+static void take_path(const char *text, char *ret, size_t size)
+{
+    const char *end = strstr(text, " is good: ");
+
+    snprintf(ret, size, "%.*s", (int)(end != NULL ? end - text : 0), text);
 }
 
 void doctor_check_config(struct doctor *doctor)
 {
     const struct memferry_node *server = memferry_node_get(doctor->look.stats, "server");
-    char text[8192], mend[PATH_MAX + 32];
+    char text[8192], mend[PATH_MAX + 32], path[PATH_MAX];
 
     if (!program_beside("memferryd", "../../broker", doctor->program) &&
         !program_in_path("memferryd", doctor->program)) {
@@ -64,7 +91,8 @@ void doctor_check_config(struct doctor *doctor)
         } else {
             take_line(text, "\nstate in ", doctor->state_dir, sizeof doctor->state_dir);
             text[strcspn(text, "\n")] = '\0';
-            if (!tell_stale(doctor)) {
+            take_path(text, path, sizeof path);
+            if (!tell_stale(doctor, path)) {
                 doctor_tell(doctor, DOCTOR_OK, "config", NULL, "%s", text);
             }
         }

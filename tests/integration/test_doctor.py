@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import tempfile
 import threading
@@ -96,6 +97,29 @@ def test_a_config_that_was_changed_is_reloaded_by_what_it_says(make_broker):
     mend(command, line)
     broker.wait_log("config-taken", after)
     assert only(doctor(command, 0), "config")[0] == "ok"
+
+
+def test_a_config_that_was_made_after_the_start_is_taken_by_what_it_says(make_broker):
+    broker = make_broker(start=False)
+    command = Command(broker)
+    home = broker.root / "config"
+    del command.environment["MEMFERRY_CONFIG"]
+    command.environment["XDG_CONFIG_HOME"] = str(home)
+    command.ok("put", "first")
+    pid = command.json("call", "hello")["pid"]
+    try:
+        assert only(doctor(command, 0), "config")[0] == "ok"
+        (home / "memferry").mkdir(parents=True)
+        (home / "memferry/memferry.conf").write_text("[guard]\n")
+        state, what, line = only(doctor(command, 1), "config")
+        assert state == "todo" and str(home / "memferry/memferry.conf") in what
+        assert line == f"kill -HUP {pid}"
+        mend(command, line)
+        until(lambda: command.json("call", "stats")["server"]["config"], "the config to be taken")
+        assert only(doctor(command, 0), "config")[0] == "ok"
+    finally:
+        os.kill(pid, signal.SIGTERM)
+        until(lambda: not os.path.exists(broker.socket), "the broker to end")
 
 
 def test_what_backends_need_is_named(sink):
