@@ -19,7 +19,10 @@
 
 #define ZERO_CHUNK_BYTES (1u << 20) /* synced one by one: the writer's own syncs wait for less */
 
-static const uint8_t unreadable[16] = "\x01unreadable\x01\x01\x01\x01";
+/* No events fill a block with this, whoever chose what is in them: 0xff is no UTF-8, 0xc1 no
+ * msgpack, and wherever a vector begins, each fourth of its numbers would be no number. */
+static const uint8_t unreadable[16] = "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+                                      "\xc1\xc1\xc1\xc1";
 
 static int real_open(const struct journal_disk *disk, int dir_fd, const char *name, int flags)
 {
@@ -116,6 +119,8 @@ static ssize_t read_blocks(int fd, uint8_t *bytes, size_t size, off_t offset)
         }
         if (got < 0) {
             mark_unreadable(bytes + at, length);
+        } else {
+            memset(bytes + at + got, 0, length - (size_t)got); /* the end of a file that was cut */
         }
     }
     return (ssize_t)size;

@@ -5,6 +5,8 @@
  * three times, as the applier does, because a reason of its own does not go away.
  */
 #include "broker/replay.h"
+
+#include "broker/memory_state.h"
 #include "broker/util/way_on.h"
 
 #include <inttypes.h>
@@ -72,13 +74,37 @@ static int check_fit(struct store *store, const struct journal_stats *stats, str
 
 /* ---- apply ---- */
 
-static int set_aside(struct replay *replay, const struct journal_record *record)
+static void tell_set_aside(struct replay *replay)
 {
     log_write(replay->log, LOG_LEVEL_ERROR, "event-set-aside",
               "%s; it was set aside, and its memory stays as it was", replay->err->text);
-    store_skip(replay->store, record->seq);
     replay->set_aside++;
+}
+
+static int set_aside(struct replay *replay, const struct journal_record *record)
+{
+    tell_set_aside(replay);
+    store_skip(replay->store, record->seq);
     return 0;
+}
+
+/* The store refuses by a rule, and nobody waits for the answer. What is answered before its apply
+ * may have had a receipt, of a broker that did not look at sizes: that is told. */
+static void tell_refused(struct replay *replay, const struct journal_record *record,
+                         const struct apply_result *result)
+{
+    struct event event;
+
+    if (result->outcome == APPLY_TOO_LARGE &&
+        event_decode(record->payload, record->payload_size, &event) == 0 &&
+        !event_needs_apply(&event)) {
+        error_set(replay->err, STORE_E_EVENT,
+                  "event %" PRIu64 " (%s of memory %.*s) cannot be applied: the memory would grow "
+                  "over %u MiB",
+                  record->seq, event_op_name(event.op), (int)event.memory_id.size,
+                  event.memory_id.data, MEMORY_STATE_MAX >> 20);
+        tell_set_aside(replay);
+    }
 }
 
 /* STORE_E_EVENT: it failed, and nothing of it is left. */
@@ -92,6 +118,7 @@ static int apply_alone(struct replay *replay, const struct journal_record *recor
     }
     r = store_apply(replay->store, record, &result, replay->err);
     if (r == 0) {
+        tell_refused(replay, record, &result);
         return store_savepoint_release(replay->store, replay->err);
     }
     if (r != STORE_E_EVENT) {

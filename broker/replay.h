@@ -2,7 +2,8 @@
  * replay.h - brings the store up to its journal before the broker starts.
  *
  * Happy path: the events that the store lacks are applied, thousands to a transaction. An event
- * that cannot be applied is set aside with an error in the log.
+ * that cannot be applied is set aside with an error in the log; so is a plain put that is refused
+ * because its memory would be too large, which an older broker may have answered.
  *
  * Failure modes: store and journal that do not belong together are refused with a text that names
  * the way on (REPLAY_E_REFUSED); a full disk is STORE_E_FULL; the rest is final.

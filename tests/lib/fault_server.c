@@ -133,19 +133,35 @@ static char *read_request(struct connection *c)
     return text;
 }
 
-static struct fault_answer take_answer(struct fault_server *server, char *request)
+/* Nobody waits for an answer any more. */
+static bool has_hung_up(int fd)
 {
+    struct pollfd peer = {.fd = fd, .events = POLLRDHUP};
+
+    return poll(&peer, 1, 0) == 1 && (peer.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+/* False: the client timed out before we looked, and its test has gone on to something else. */
+static bool take_answer(struct connection *c, char *request, struct fault_answer *ret)
+{
+    struct fault_server *server = c->server;
+
     pthread_mutex_lock(&server->mutex);
+    if (server->answer_count == 0 && has_hung_up(c->fd)) {
+        pthread_mutex_unlock(&server->mutex);
+        free(request);
+        return false;
+    }
     must(server->answer_count > 0 && server->request_count < REQUESTS_MAX, "no answer left");
     size_t i = server->answer_next;
     if (i + 1 < server->answer_count) {
         server->answer_next++;
     }
-    struct fault_answer answer = server->answers[i];
+    *ret = server->answers[i];
     server->requests[server->request_count++] = request;
     pthread_cond_broadcast(&server->arrived);
     pthread_mutex_unlock(&server->mutex);
-    return answer;
+    return true;
 }
 
 static bool send_head(int fd, const struct fault_answer *answer, size_t body_size)
@@ -224,8 +240,8 @@ static void *serve_connection(void *arg)
         if (request == NULL) {
             break;
         }
-        struct fault_answer answer = take_answer(c->server, request);
-        open = give_answer(c, &answer);
+        struct fault_answer answer;
+        open = take_answer(c, request, &answer) && give_answer(c, &answer);
     }
     close(c->fd);
     return NULL;

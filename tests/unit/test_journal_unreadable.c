@@ -2,9 +2,12 @@
  */
 #include "tests/unit/journal_rig.h"
 
+#include "broker/journal_disk.h"
 #include "broker/segment.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -172,6 +175,69 @@ static void test_what_cannot_be_read_any_more_in_the_replay_is_not_passed_over(v
     rig_free(rig);
 }
 
+/* Of the numbers that begin at this byte, and each fourth behind it: all can be in a vector. */
+static bool may_be_a_vector(const uint8_t *bytes, size_t size, size_t phase)
+{
+    for (size_t at = phase; at + sizeof(float) <= size; at += sizeof(float)) {
+        float number;
+        memcpy(&number, bytes + at, sizeof number);
+        if (!isfinite(number)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Else whoever can put a memory could make a torn group look like one that the disk cannot read. */
+static void test_no_event_looks_like_a_block_that_cannot_be_read(void **state)
+{
+    struct rig *rig = make_three();
+    uint8_t *bytes = disk_alloc(3 * SEGMENT_BLOCK);
+    char path[256];
+    size_t size;
+
+    (void)state;
+    rig_segment_path(rig, 0, path, sizeof path);
+    break_blocks(rig, 0, SEGMENT_BLOCK, 2 * SEGMENT_BLOCK);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(disk_read(fd, bytes, 3 * SEGMENT_BLOCK, &size), 0);
+    close(fd);
+    bad.file = 0;
+    assert_int_equal(size, 3 * SEGMENT_BLOCK);
+    assert_false(disk_is_unreadable(bytes, 0, SEGMENT_BLOCK));
+    assert_true(disk_is_unreadable(bytes, SEGMENT_BLOCK, 2 * SEGMENT_BLOCK));
+    assert_non_null(memchr(bytes + SEGMENT_BLOCK, 0xff, SEGMENT_BLOCK)); /* is no text … */
+    assert_non_null(memchr(bytes + SEGMENT_BLOCK, 0xc1, SEGMENT_BLOCK)); /* … and no msgpack */
+    for (size_t phase = 0; phase < sizeof(float); phase++) {
+        assert_false(may_be_a_vector(bytes + SEGMENT_BLOCK, SEGMENT_BLOCK, phase));
+    }
+    free(bytes);
+    rig_free(rig);
+}
+
+static void test_a_cut_file_is_zeros_behind_its_end(void **state)
+{
+    struct rig *rig = make_three();
+    uint8_t *bytes = disk_alloc(3 * SEGMENT_BLOCK);
+    char path[256];
+    size_t size;
+
+    (void)state;
+    memset(bytes, 'x', 3 * SEGMENT_BLOCK);
+    rig_segment_path(rig, 0, path, sizeof path);
+    assert_int_equal(truncate(path, 2 * SEGMENT_BLOCK + 100), 0);
+    break_blocks(rig, 0, 0, SEGMENT_BLOCK);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(disk_read(fd, bytes, 3 * SEGMENT_BLOCK, &size), 0);
+    close(fd);
+    bad.file = 0;
+    for (size_t at = 2 * SEGMENT_BLOCK + 100; at < size; at++) {
+        assert_int_equal(bytes[at], 0);
+    }
+    free(bytes);
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +248,8 @@ int main(void)
         cmocka_unit_test(test_an_unreadable_header_is_not_a_blank_one),
         cmocka_unit_test(test_one_readable_copy_of_the_header_is_enough),
         cmocka_unit_test(test_what_cannot_be_read_any_more_in_the_replay_is_not_passed_over),
+        cmocka_unit_test(test_no_event_looks_like_a_block_that_cannot_be_read),
+        cmocka_unit_test(test_a_cut_file_is_zeros_behind_its_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

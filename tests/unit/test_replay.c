@@ -20,11 +20,12 @@
 #include <cmocka.h>
 
 struct rig {
-    char dir[64], journal_dir[96], store_path[96];
+    char dir[64], journal_dir[96], store_path[96], log_path[96];
     struct log log;
     struct journal *journal;
     struct journal_recovery found;
     struct journal_observer observer;
+    uint64_t segment_bytes;
     pthread_mutex_t mutex;
     pthread_cond_t more;
     size_t committed;
@@ -47,7 +48,7 @@ static void committed_cb(struct journal_observer *observer, struct journal_list 
 
 static void open_journal(struct rig *rig)
 {
-    struct journal_options options = {.dir = rig->journal_dir, .segment_bytes = 1 << 20};
+    struct journal_options options = {.dir = rig->journal_dir, .segment_bytes = rig->segment_bytes};
     struct error err = {0};
 
     if (journal_open(&rig->journal, &options, &rig->log, &rig->found, &err) != 0) {
@@ -63,10 +64,13 @@ static int setup(void **state)
     assert_non_null(mkdtemp(rig->dir));
     snprintf(rig->journal_dir, sizeof rig->journal_dir, "%s/journal", rig->dir);
     snprintf(rig->store_path, sizeof rig->store_path, "%s/memferry.db", rig->dir);
-    log_init(&rig->log, open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_LEVEL_DEBUG);
+    snprintf(rig->log_path, sizeof rig->log_path, "%s/log", rig->dir);
+    log_init(&rig->log, open(rig->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600),
+             LOG_LEVEL_DEBUG);
     pthread_mutex_init(&rig->mutex, NULL);
     pthread_cond_init(&rig->more, NULL);
     rig->observer.committed = committed_cb;
+    rig->segment_bytes = 1 << 20;
     open_journal(rig);
     *state = rig;
     return 0;
@@ -196,6 +200,89 @@ static void test_an_event_that_fails_is_set_aside(void **state)
     store_close(store);
 }
 
+/* Puts of one memory, which together are one too large, by a broker that answered them all. */
+static void write_growing_memory(struct rig *rig, size_t count, const char *head)
+{
+    const size_t size = (size_t)3 << 20;
+    char *json = malloc(size + 64);
+    struct error err;
+
+    assert_non_null(json);
+    rig->journal = journal_close(rig->journal);
+    rig->segment_bytes = 4 * size;
+    open_journal(rig);
+    rig->committed = 0;
+    assert_int_equal(journal_start(rig->journal, &rig->observer, &err), 0);
+    for (size_t i = 0; i < count; i++) {
+        struct journal_list list = {0};
+        struct journal_record *record = calloc(1, sizeof *record);
+        struct fields fields;
+        int at = sprintf(json, "{%s'props':{'p%zu':'", head, i);
+        memset(json + at, 'x', size);
+        strcpy(json + at + size, "'}}");
+        fields_init(&fields, json);
+        struct event event = fixture_put("big", &fields);
+        *record = fixture_record(0, &event);
+        journal_list_push(&list, record);
+        journal_append(rig->journal, &list, 1);
+        fields_deinit(&fields);
+    }
+    free(json);
+    rig->journal = journal_close(rig->journal);
+    assert_int_equal(rig->committed, count);
+    open_journal(rig);
+}
+
+/* What the log says of events that were set aside. */
+static size_t told_set_aside(struct rig *rig, const char *part)
+{
+    char line[4096];
+    size_t count = 0;
+    FILE *file = fopen(rig->log_path, "r");
+
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file) != NULL) {
+        count += strstr(line, " event-set-aside: ") != NULL && strstr(line, part) != NULL;
+    }
+    fclose(file);
+    return count;
+}
+
+static void replay_all(struct rig *rig, uint64_t expected_seq)
+{
+    struct store *store = open_store(rig);
+    struct error err;
+
+    assert_int_equal(replay_journal(store, rig->journal, &rig->log, &err), 0);
+    assert_int_equal(store_applied_seq(store), expected_seq);
+    store_close(store);
+}
+
+static void test_a_put_with_a_receipt_that_is_too_large_now_is_told(void **state)
+{
+    struct rig *rig = *state;
+
+    write_growing_memory(rig, 23, "'content':'x',");
+    replay_all(rig, 23);
+    assert_int_equal(told_set_aside(rig, "(put of memory big) cannot be applied: the memory would "
+                                         "grow over 64 MiB"),
+                     2);
+    assert_int_equal(told_set_aside(rig, "event 22 "), 1);
+    assert_int_equal(told_set_aside(rig, "event 23 "), 1);
+    replay_all(rig, 23); /* once */
+    assert_int_equal(told_set_aside(rig, ""), 2);
+}
+
+static void test_a_put_that_was_never_answered_is_refused_without_a_word(void **state)
+{
+    struct rig *rig = *state;
+
+    write_growing_memory(rig, 21, "'content':'x',");
+    write_growing_memory(rig, 23, "");
+    replay_all(rig, 44);
+    assert_int_equal(told_set_aside(rig, ""), 0);
+}
+
 static void assert_refused(struct rig *rig, struct store *store, const char *part)
 {
     struct error err = {0};
@@ -272,6 +359,8 @@ int main(void)
         REPLAY_TEST(test_a_store_is_brought_up_to_its_journal),
         REPLAY_TEST(test_a_rebuilt_store_equals_the_one_that_was_there),
         REPLAY_TEST(test_an_event_that_fails_is_set_aside),
+        REPLAY_TEST(test_a_put_with_a_receipt_that_is_too_large_now_is_told),
+        REPLAY_TEST(test_a_put_that_was_never_answered_is_refused_without_a_word),
         REPLAY_TEST(test_a_store_ahead_of_its_journal_is_refused),
         REPLAY_TEST(test_a_lost_store_is_never_replaced_by_an_empty_one),
         REPLAY_TEST(test_a_store_older_than_its_journal_is_refused),

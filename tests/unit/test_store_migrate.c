@@ -1,5 +1,5 @@
-/* A database as the first release made it opens, and holds what it held. Its tables are frozen
- * here: they are never changed again. */
+/* A database as an earlier version made it opens, and holds what it held. The tables of each are
+ * frozen here: they are never changed again. */
 #include "store_fixture.h"
 
 #include "broker/memory_state.h"
@@ -52,6 +52,34 @@ static const char schema_1[] =
     "INSERT INTO meta(name, value) VALUES('origin', '" FIXTURE_ORIGIN "'), ('dims', 2);"
     "INSERT INTO lane VALUES('graph', 4, 1, 3);"
     "INSERT INTO deferred VALUES('graph', 'plain', 5000, 2, 4, 'because', 0, 4000);";
+
+/* What the second made of it. */
+static const char schema_2[] =
+    "ALTER TABLE lane ADD COLUMN kind TEXT NOT NULL DEFAULT 'sink';"
+    "ALTER TABLE event ADD COLUMN effect INTEGER;"
+    "CREATE INDEX event_session ON event(session_id) WHERE session_id IS NOT NULL;"
+    "CREATE TABLE alert(id TEXT PRIMARY KEY NOT NULL, seq INTEGER NOT NULL, rule TEXT NOT NULL,"
+    " severity TEXT NOT NULL, first_ms INTEGER NOT NULL, at_ms INTEGER NOT NULL, session_id TEXT,"
+    " peer_pid INTEGER, peer_command TEXT, count INTEGER NOT NULL, sample_ids BLOB,"
+    " statement TEXT, summary TEXT, undo TEXT, acked_ms INTEGER, acked_by TEXT,"
+    " from_seq INTEGER, to_seq INTEGER, until_ms INTEGER) STRICT;"
+    "CREATE UNIQUE INDEX alert_seq ON alert(seq);"
+    "CREATE INDEX alert_open ON alert(seq) WHERE acked_ms IS NULL;"
+    "ALTER TABLE embedding ADD COLUMN truncated INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX embedding_memory ON embedding(memory_id, content_hash);"
+    "ALTER TABLE memory ADD COLUMN vector_seq INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE memory ADD COLUMN embedding_model TEXT;"
+    "UPDATE memory SET embedding_model='caller', vector_seq=coalesce((SELECT max(seq) FROM"
+    " embedding WHERE memory_id=memory.id), 0) WHERE embedding_state='ready';"
+    "ALTER TABLE memory DROP COLUMN embedding_state;"
+    "CREATE TABLE session(id TEXT PRIMARY KEY NOT NULL, seq INTEGER NOT NULL, agent TEXT, cwd TEXT,"
+    " pid INTEGER, pid_start INTEGER, boot_id TEXT, started_ms INTEGER NOT NULL,"
+    " seen_ms INTEGER NOT NULL, ended_ms INTEGER, end_reason TEXT, end_note TEXT) STRICT;"
+    "CREATE UNIQUE INDEX session_seq ON session(seq);"
+    "CREATE INDEX session_open ON session(seq) WHERE ended_ms IS NULL;"
+    "INSERT INTO session(id, seq, started_ms, seen_ms) SELECT session_id, min(seq), min(at_ms),"
+    " max(at_ms) FROM event WHERE session_id IS NOT NULL GROUP BY session_id ORDER BY min(seq);"
+    "PRAGMA user_version=2;";
 
 /* One put or delete as the first release kept it. */
 struct old_change {
@@ -141,7 +169,7 @@ static void write_change(sqlite3 *db, const struct old_change *change)
     }
 }
 
-static void write_old_store(const char *path)
+static void write_old_store(const char *path, int schema)
 {
     sqlite3 *db;
 
@@ -152,11 +180,14 @@ static void write_old_store(const char *path)
     }
     run(prepared(db, "UPDATE event SET session_id='s' WHERE seq IN (2, 3, 5)"));
     run(prepared(db, "INSERT INTO applied VALUES(1, 7, 3, 1, 7, 4)"));
+    if (schema == 2) {
+        assert_int_equal(sqlite3_exec(db, schema_2, NULL, NULL, NULL), SQLITE_OK);
+    }
     sqlite3_close(db);
 }
 
-/* A fixture whose store is one of the first release, opened anew. */
-static int setup(void **state)
+/* A fixture whose store is an old one, opened anew. */
+static int setup_with(void **state, int schema)
 {
     struct fixture *f;
 
@@ -164,10 +195,20 @@ static int setup(void **state)
     f = *state;
     f->store = store_close(f->store);
     assert_int_equal(unlink(f->path), 0);
-    write_old_store(f->path);
+    write_old_store(f->path, schema);
     fixture_reopen(f);
     f->seq = 7;
     return 0;
+}
+
+static int setup_1(void **state)
+{
+    return setup_with(state, 1);
+}
+
+static int setup_2(void **state)
+{
+    return setup_with(state, 2);
 }
 
 static void assert_embedding(struct fixture *f, const char *id, uint64_t version,
@@ -202,18 +243,17 @@ static void test_an_old_store_is_whole_after_it_was_opened(void **state)
     assert_whole(f, 4);
 }
 
-static void test_an_old_backup_is_whole_after_it_was_brought_up_to_date(void **state)
+static void assert_backup_is_brought_up_to_date(struct fixture *f, int schema)
 {
-    struct fixture *f = *state;
     struct store_contents contents;
     uint64_t memories, events, applied_seq;
     int64_t stamp_us;
     struct error err = {0};
     char old[128], copy[128];
 
-    snprintf(old, sizeof old, "%s/old.db", f->dir);
-    write_old_store(old);
-    snprintf(copy, sizeof copy, "%s/copy.db", f->dir);
+    snprintf(old, sizeof old, "%s/old-%d.db", f->dir, schema);
+    write_old_store(old, schema);
+    snprintf(copy, sizeof copy, "%s/copy-%d.db", f->dir, schema);
     close(open(copy, O_WRONLY | O_CREAT | O_EXCL, 0600));
     assert_true(store_contents_read(old, &contents, &err) < 0);
     assert_non_null(strstr(err.text, "older memferry"));
@@ -226,6 +266,12 @@ static void test_an_old_backup_is_whole_after_it_was_brought_up_to_date(void **s
     assert_int_equal(applied_seq, 7);
     assert_int_equal(store_newest_stamp(copy, &stamp_us, &err), 0);
     assert_true(stamp_us > 0);
+}
+
+static void test_an_old_backup_is_whole_after_it_was_brought_up_to_date(void **state)
+{
+    assert_backup_is_brought_up_to_date(*state, 1);
+    assert_backup_is_brought_up_to_date(*state, 2);
 }
 
 static void test_an_old_store_shows_every_vector_it_had(void **state)
@@ -276,7 +322,47 @@ static void test_an_old_store_knows_the_sessions_of_its_events(void **state)
                         "'seen_ms':5000,'ended_ms':nil,'end_reason':nil,'end_note':nil}");
 }
 
-#define MIGRATE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
+static void make_larger(const char *path, const char *id, size_t size)
+{
+    sqlite3 *db;
+
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    sqlite3_stmt *set = prepared(db, "UPDATE event SET state=zeroblob(?1) WHERE memory_id=?2");
+    sqlite3_bind_int64(set, 1, (int64_t)size);
+    sqlite3_bind_text(set, 2, id, -1, SQLITE_STATIC);
+    run(set);
+    sqlite3_close(db);
+}
+
+static void note(void *arg, const struct event_text *id)
+{
+    strncat(arg, id->data, id->size);
+    strcat(arg, ";");
+}
+
+static void test_what_is_large_in_an_old_store_is_known(void **state)
+{
+    struct fixture *f = *state;
+    char large[256] = "";
+    struct error err;
+
+    for (int schema = 1; schema <= 2; schema++) {
+        f->store = store_close(f->store);
+        assert_int_equal(unlink(f->path), 0);
+        write_old_store(f->path, schema);
+        make_larger(f->path, "plain", MEMORY_STATE_LARGE + 1);
+        make_larger(f->path, "deleted", MEMORY_STATE_LARGE);
+        fixture_reopen(f);
+        assert_int_equal(store_large_memories(f->store, note, large, &err), 0);
+    }
+    assert_string_equal(large, "plain;plain;");
+}
+
+#define MIGRATE_TEST(name)                                                                         \
+    {#name " from 1", name, setup_1, fixture_teardown, NULL},                                      \
+    {                                                                                              \
+#name " from 2", name, setup_2, fixture_teardown, NULL                                     \
+    }
 
 int main(void)
 {
@@ -286,6 +372,8 @@ int main(void)
         MIGRATE_TEST(test_an_old_backup_is_whole_after_it_was_brought_up_to_date),
         MIGRATE_TEST(test_an_old_store_knows_the_sessions_of_its_events),
         MIGRATE_TEST(test_an_old_store_goes_on),
+        cmocka_unit_test_setup_teardown(test_what_is_large_in_an_old_store_is_known, setup_1,
+                                        fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
