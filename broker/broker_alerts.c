@@ -58,3 +58,18 @@ void broker_tell_set_aside(struct broker *broker, uint64_t seq)
                 "stays as it was: see the log",
                 seq);
 }
+
+void broker_tell_replayed(struct broker *broker)
+{
+    const struct replay_set_aside *found = &broker->replayed;
+    char subject[32];
+
+    if (found->count == 0) {
+        return;
+    }
+    snprintf(subject, sizeof subject, "%" PRIu64, found->first_seq);
+    alerts_tell(&broker->alerts, "event-set-aside", subject, MEMFERRY_SEVERITY_CRITICAL, NULL,
+                "%" PRIu64 " events of the journal could not be applied at the start, the first of "
+                "them %" PRIu64 "; their memories stay as they were: see the log",
+                found->count, found->first_seq);
+}

@@ -16,6 +16,7 @@
 #include "broker/places.h"
 #include "broker/pruner.h"
 #include "broker/recovery.h"
+#include "broker/replay.h"
 #include "broker/searches.h"
 #include "broker/store.h"
 
@@ -42,6 +43,7 @@ struct broker {
     struct subscribers subscribers;
     struct guard *guard;
     struct journal_recovery recovered;
+    struct replay_set_aside replayed;
     struct queries queries;
     struct backups backups;
     struct searches searches;
@@ -72,6 +74,8 @@ void broker_tell_trouble(struct broker *broker, const char *backend, enum lane_t
                          const char *why);
 /* Of the journal, found when it was opened. */
 void broker_tell_damage(struct broker *broker);
+/* Of its events, found when the store was brought up to it. */
+void broker_tell_replayed(struct broker *broker);
 void broker_tell_set_aside(struct broker *broker, uint64_t seq);
 
 /* Turns and signals, from here on. */

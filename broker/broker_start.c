@@ -4,7 +4,6 @@
  * Each step fails with a text for a person, and leaves what was started to be ended by broker.c.
  */
 #include "broker/broker_internal.h"
-#include "broker/replay.h"
 #include "broker/util/paths.h"
 
 #include <malloc.h>
@@ -122,7 +121,7 @@ static int open_store(struct broker *broker, struct error *err)
     int r = store_open(&broker->store, &options, err);
 
     if (r == 0) {
-        r = replay_journal(broker->store, broker->journal, broker->log, err);
+        r = replay_journal(broker->store, broker->journal, broker->log, &broker->replayed, err);
     }
     if (r != 0) {
         tell_newest_backup(broker);
@@ -275,6 +274,7 @@ static int start_turning(struct broker *broker, struct error *err)
     (void)err;
     broker_turn_start(broker);
     broker_tell_damage(broker);
+    broker_tell_replayed(broker);
     return 0;
 }
 

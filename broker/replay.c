@@ -24,7 +24,8 @@ struct replay {
     struct log *log;
     struct error *err;
     size_t events, bytes; /* in the transaction */
-    uint64_t applied, set_aside;
+    uint64_t applied;
+    struct replay_set_aside *set_aside;
 };
 
 /* ---- do the two belong together? ---- */
@@ -74,16 +75,18 @@ static int check_fit(struct store *store, const struct journal_stats *stats, str
 
 /* ---- apply ---- */
 
-static void tell_set_aside(struct replay *replay)
+static void tell_set_aside(struct replay *replay, uint64_t seq)
 {
     log_write(replay->log, LOG_LEVEL_ERROR, "event-set-aside",
               "%s; it was set aside, and its memory stays as it was", replay->err->text);
-    replay->set_aside++;
+    if (replay->set_aside->count++ == 0) {
+        replay->set_aside->first_seq = seq;
+    }
 }
 
 static int set_aside(struct replay *replay, const struct journal_record *record)
 {
-    tell_set_aside(replay);
+    tell_set_aside(replay, record->seq);
     store_skip(replay->store, record->seq);
     return 0;
 }
@@ -103,7 +106,7 @@ static void tell_refused(struct replay *replay, const struct journal_record *rec
                   "over %u MiB",
                   record->seq, event_op_name(event.op), (int)event.memory_id.size,
                   event.memory_id.data, MEMORY_STATE_MAX >> 20);
-        tell_set_aside(replay);
+        tell_set_aside(replay, record->seq);
     }
 }
 
@@ -174,13 +177,18 @@ static int replay_record_cb(void *arg, const struct journal_record *record)
     return replay_record(arg, record);
 }
 
-int replay_journal(struct store *store, struct journal *journal, struct log *log, struct error *err)
+int replay_journal(struct store *store, struct journal *journal, struct log *log,
+                   struct replay_set_aside *ret_set_aside, struct error *err)
 {
     struct error own = {0};
-    struct replay replay = {
-        .store = store, .journal = journal, .log = log, .err = err != NULL ? err : &own};
+    struct replay replay = {.store = store,
+                            .journal = journal,
+                            .log = log,
+                            .err = err != NULL ? err : &own,
+                            .set_aside = ret_set_aside};
     struct journal_stats stats;
 
+    *ret_set_aside = (struct replay_set_aside){0};
     journal_stats(journal, &stats);
     int r = check_fit(store, &stats, replay.err);
     if (r == 0) {
@@ -198,7 +206,7 @@ int replay_journal(struct store *store, struct journal *journal, struct log *log
         log_write(log, LOG_LEVEL_INFO, "store-replayed",
                   "%" PRIu64 " events of the journal were applied to %s, %" PRIu64
                   " of them set aside",
-                  replay.applied, store_path(store), replay.set_aside);
+                  replay.applied, store_path(store), ret_set_aside->count);
     }
     return r;
 }

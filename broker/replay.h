@@ -18,8 +18,12 @@ enum replay_outcome {
     REPLAY_E_REFUSED = 100 /* beside store_outcome, which is passed on */
 };
 
+struct replay_set_aside {
+    uint64_t count, first_seq; /* each stands in the log */
+};
+
 /* Between journal_open and journal_start. A new store that is refused is discarded. */
 int replay_journal(struct store *store, struct journal *journal, struct log *log,
-                   struct error *err);
+                   struct replay_set_aside *ret_set_aside, struct error *err);
 
 #endif

@@ -1,8 +1,11 @@
 """A memory that grows to its limit: whoever had a receipt is in it, and who is refused is told so."""
+import contextlib
+import sqlite3
+
 import pytest
 
 from harness import running
-from wire import RpcError
+from wire import RpcError, until
 
 TOO_LARGE = -32009
 CHUNK = "x" * 3_900_000  # 17 of them are more than 64 MiB
@@ -72,3 +75,19 @@ def test_one_that_was_made_smaller_takes_puts_again_until_a_restore_makes_it_lar
     assert big.call("memory.restore", versions={"big": large})["restored"] == 1
     assert_refused(big, 32)
     assert big.call("alert.list")["alerts"] == []
+
+
+def test_one_that_a_start_finds_too_large_is_told(big):
+    """As an older broker may have left it: with a receipt, in the journal and not in the store."""
+    with contextlib.closing(sqlite3.connect(big.state / "memferry.db")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with big.client() as client:
+            client.send(*put(33))
+            until(lambda: big.call("health")["unapplied"] == 1, "the put in the journal")
+            big.kill()
+    big.start()
+    alert, = until(lambda: big.call("alert.list")["alerts"], "an alert")
+    assert alert["rule"] == "event-set-aside" and alert["severity"] == "critical"
+    assert "1 events of the journal" in alert["summary"]
+    assert "(put of memory big) cannot be applied: the memory would grow over 64 MiB" in big.log_text()
+    assert "p33" not in props(big)

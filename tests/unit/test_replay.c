@@ -25,6 +25,7 @@ struct rig {
     struct journal *journal;
     struct journal_recovery found;
     struct journal_observer observer;
+    struct replay_set_aside set_aside;
     uint64_t segment_bytes;
     pthread_mutex_t mutex;
     pthread_cond_t more;
@@ -149,15 +150,15 @@ static void test_a_store_is_brought_up_to_its_journal(void **state)
 
     write_journal(rig, 300, "{'content':'x'}", false, 0);
     struct store *store = open_store(rig);
-    assert_int_equal(replay_journal(store, rig->journal, &rig->log, &err), 0);
+    assert_int_equal(replay_journal(store, rig->journal, &rig->log, &rig->set_aside, &err), 0);
     assert_int_equal(store_applied_seq(store), 300);
     store = store_close(store);
     write_journal(rig, 50, "{'content':'y'}", false, 0);
     store = open_store(rig);
     assert_int_equal(store_applied_seq(store), 300);
-    assert_int_equal(replay_journal(store, rig->journal, &rig->log, &err), 0);
+    assert_int_equal(replay_journal(store, rig->journal, &rig->log, &rig->set_aside, &err), 0);
     assert_int_equal(store_applied_seq(store), 350);
-    assert_int_equal(replay_journal(store, rig->journal, &rig->log, &err), 0);
+    assert_int_equal(replay_journal(store, rig->journal, &rig->log, &rig->set_aside, &err), 0);
     assert_int_equal(store_applied_seq(store), 350);
     store_close(store);
 }
@@ -169,12 +170,12 @@ static void test_a_rebuilt_store_equals_the_one_that_was_there(void **state)
 
     write_journal(rig, 200, "{'content':'x','tags':['t'],'embedding':[1,2]}", false, 0);
     struct store *store = open_store(rig);
-    assert_int_equal(replay_journal(store, rig->journal, &rig->log, &err), 0);
+    assert_int_equal(replay_journal(store, rig->journal, &rig->log, &rig->set_aside, &err), 0);
     store_close(store);
     char *first = fixture_dump(rig->store_path);
     assert_int_equal(unlink(rig->store_path), 0);
     store = open_store(rig);
-    assert_int_equal(replay_journal(store, rig->journal, &rig->log, &err), 0);
+    assert_int_equal(replay_journal(store, rig->journal, &rig->log, &rig->set_aside, &err), 0);
     store_close(store);
     char *second = fixture_dump(rig->store_path);
     assert_string_equal(first, second);
@@ -191,11 +192,13 @@ static void test_an_event_that_fails_is_set_aside(void **state)
 
     write_journal(rig, 200, "{'content':'x'}", true, 0);
     struct store *store = open_store(rig);
-    assert_int_equal(replay_journal(store, rig->journal, &rig->log, &err), 0);
+    assert_int_equal(replay_journal(store, rig->journal, &rig->log, &rig->set_aside, &err), 0);
     assert_int_equal(store_applied_seq(store), 200);
     assert_int_equal(reader_open(&reader, rig->store_path, &err), 0);
     assert_int_equal(reader_counts(reader, &counts, &err), 0);
     assert_int_equal(counts.events, 196);
+    assert_int_equal(rig->set_aside.count, 4);
+    assert_int_equal(rig->set_aside.first_seq, 8);
     reader_close(reader);
     store_close(store);
 }
@@ -253,7 +256,7 @@ static void replay_all(struct rig *rig, uint64_t expected_seq)
     struct store *store = open_store(rig);
     struct error err;
 
-    assert_int_equal(replay_journal(store, rig->journal, &rig->log, &err), 0);
+    assert_int_equal(replay_journal(store, rig->journal, &rig->log, &rig->set_aside, &err), 0);
     assert_int_equal(store_applied_seq(store), expected_seq);
     store_close(store);
 }
@@ -269,7 +272,10 @@ static void test_a_put_with_a_receipt_that_is_too_large_now_is_told(void **state
                      2);
     assert_int_equal(told_set_aside(rig, "event 22 "), 1);
     assert_int_equal(told_set_aside(rig, "event 23 "), 1);
+    assert_int_equal(rig->set_aside.count, 2);
+    assert_int_equal(rig->set_aside.first_seq, 22);
     replay_all(rig, 23); /* once */
+    assert_int_equal(rig->set_aside.count, 0);
     assert_int_equal(told_set_aside(rig, ""), 2);
 }
 
@@ -287,7 +293,8 @@ static void assert_refused(struct rig *rig, struct store *store, const char *par
 {
     struct error err = {0};
 
-    assert_int_equal(replay_journal(store, rig->journal, &rig->log, &err), REPLAY_E_REFUSED);
+    assert_int_equal(replay_journal(store, rig->journal, &rig->log, &rig->set_aside, &err),
+                     REPLAY_E_REFUSED);
     if (strstr(err.text, part) == NULL || strstr(err.text, "memferry recover") == NULL ||
         strstr(err.text, "backup") == NULL) {
         fail_msg("%s", err.text);
@@ -345,7 +352,7 @@ static void test_a_store_older_than_its_journal_is_refused(void **state)
 
     write_journal(rig, 10, "{'content':'x'}", false, 0);
     struct store *store = open_store(rig);
-    assert_int_equal(replay_journal(store, rig->journal, &rig->log, &err), 0);
+    assert_int_equal(replay_journal(store, rig->journal, &rig->log, &rig->set_aside, &err), 0);
     store_close(store);
     write_and_recycle(rig);
     assert_refused(rig, open_store(rig), "older than the journal");
