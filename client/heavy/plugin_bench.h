@@ -43,6 +43,7 @@ struct bench {
     const char *file;
     struct config_option *options; /* as given */
     size_t option_count;
+    struct config_option *overridden; /* in a check's own process: options are these */
     const char *place_option; /* the one that names a server; NULL: the first that looks so */
     int64_t limit_ms;         /* for a call that was cancelled */
     bool verbose;

@@ -30,7 +30,7 @@
 
 /* ---- options of a check's own process ---- */
 
-/* The given options with this one; never freed: the process ends. */
+/* The given options with this one; kept until the process ends. */
 static void override(struct bench *bench, const char *key, const char *value)
 {
     struct config_option *options = calloc(bench->option_count + 1, sizeof *options);
@@ -45,7 +45,8 @@ static void override(struct bench *bench, const char *key, const char *value)
         }
     }
     options[count++] = (struct config_option){.key = strdup(key), .value = strdup(value)};
-    bench->options = options;
+    free(bench->overridden);
+    bench->options = bench->overridden = options;
     bench->option_count = count;
 }
 
