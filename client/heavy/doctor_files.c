@@ -327,14 +327,16 @@ void doctor_check_backup(struct doctor *doctor)
 
 /* ---- log ---- */
 
-/* The last line of level error in a text, since a broker last started; NULL: none. */
+/* The last line of level error in a text, since a broker last started; NULL: none. Alerts are told
+ * of by a check of their own, which knows the acked ones. */
 static char *last_error(char *text)
 {
     char *found = NULL, *end;
 
     for (char *line = text; line != NULL; line = end != NULL ? end + 1 : NULL) {
         end = strchr(line, '\n');
-        if (end != NULL && end - line > 33 && strncmp(line + 25, "error   ", 8) == 0) {
+        if (end != NULL && end - line > 33 && strncmp(line + 25, "error   ", 8) == 0 &&
+            strncmp(line + 33, "alert: ", 7) != 0) {
             found = line;
         } else if (end != NULL && end - line > 42 && strncmp(line + 33, "started: ", 9) == 0) {
             found = NULL;

@@ -12,7 +12,8 @@
  *   plugin_place.c     a server before the backend's, that fails on request
  *   plugin_contract.c  checks of the table, the options, open, close and probe
  *   plugin_calls.c     checks of deliver, embed, notify and fetch
- *   plugin_faults.c    checks with faults, slowness and cancelling; leaks
+ *   plugin_faults.c    checks with faults, slowness and cancelling
+ *   plugin_leaks.c     what many instances leave behind
  */
 #ifndef MEMFERRY_HEAVY_PLUGIN_BENCH_H
 #define MEMFERRY_HEAVY_PLUGIN_BENCH_H
@@ -28,6 +29,7 @@
 #define BENCH_CHECK_MS  120000 /* a check that takes longer hangs */
 #define BENCH_DIMS      768
 #define BENCH_BATCH_MAX 500
+#define BENCH_STAMP     INT64_C(1700000000000000) /* of the first sample */
 #define BENCH_SECRETS   16
 
 enum bench_verdict { BENCH_OK = 1, BENCH_FAILED, BENCH_NOT_DONE };
@@ -136,7 +138,7 @@ const char *bench_thing(const struct bench_plugin *it);
 
 /* ---- checks ---- */
 
-extern const struct check contract_checks[], calls_checks[],
-    faults_checks[]; /* end in a NULL name */
+extern const struct check contract_checks[], calls_checks[], faults_checks[],
+    leaks_checks[]; /* end in a NULL name */
 
 #endif

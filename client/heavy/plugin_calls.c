@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define STAMP    INT64_C(1700000000000000)
 #define PAGE     7
 #define MANY_MAX BENCH_BATCH_MAX
 
@@ -29,7 +28,7 @@ static bool set_up(struct bench *bench, struct set_up *ret, enum samples_kind ki
     }
     if (bench_thing(&ret->it) == NULL) {
         bench_not_done(bench, "it only fetches");
-    } else if (samples_make(bench, &ret->samples, kind, n, prefix, STAMP)) {
+    } else if (samples_make(bench, &ret->samples, kind, n, prefix, BENCH_STAMP)) {
         return true;
     }
     bench_close(&ret->it);
@@ -73,7 +72,7 @@ static void check_again(struct bench *bench)
     }
     all_done(bench, &set, 0, 3);
     all_done(bench, &set, 0, 3);
-    if (samples_make(bench, &older, SAMPLES_PLAIN, 3, "bench-again-", STAMP - 1)) {
+    if (samples_make(bench, &older, SAMPLES_PLAIN, 3, "bench-again-", BENCH_STAMP - 1)) {
         struct samples newer = set.samples;
         set.samples = older;
         all_done(bench, &set, 0, 3);

@@ -116,7 +116,8 @@ static void print_finding(struct cli *cli, const struct check *check,
 
 static void run_all(struct cli *cli, struct bench *bench, struct counts *counts)
 {
-    const struct check *const lists[] = {contract_checks, calls_checks, faults_checks};
+    const struct check *const lists[] = {contract_checks, calls_checks, faults_checks,
+                                         leaks_checks};
 
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         for (const struct check *check = lists[i]; check->name != NULL; check++) {

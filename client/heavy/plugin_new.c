@@ -7,6 +7,8 @@
  */
 #include "client/heavy/plugin_new.h"
 
+#include "client/cli/json.h"
+
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -160,6 +162,23 @@ static int make_directory(struct cli *cli, const char *path)
                     path);
 }
 
+static int tell(struct cli *cli, const char *directory, const char *source)
+{
+    struct json json;
+
+    if (cli->json) {
+        json_open(&json);
+        json_field_text(&json, "directory", directory);
+        json_field_text(&json, "source", source);
+        return cli_print_object(cli, &json);
+    }
+    if (!cli->quiet) {
+        fprintf(cli->out, "%s holds a plugin that works. Now: cd %s && make && make check\n",
+                directory, directory);
+    }
+    return EXIT_OK;
+}
+
 static int write_all(struct cli *cli, const char *directory, const struct words *words)
 {
     char source[NAME_MAX_BYTES + 3];
@@ -175,11 +194,7 @@ static int write_all(struct cli *cli, const char *directory, const struct words 
     if (exit_code == EXIT_OK) {
         exit_code = write_file(cli, directory, "README.md", words, template_readme_md);
     }
-    if (exit_code == EXIT_OK && !cli->quiet) {
-        fprintf(cli->out, "%s holds a plugin that works. Now: cd %s && make && make check\n",
-                directory, directory);
-    }
-    return exit_code;
+    return exit_code == EXIT_OK ? tell(cli, directory, source) : exit_code;
 }
 
 int plugin_new(struct cli *cli, const struct args *args)

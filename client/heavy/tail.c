@@ -172,6 +172,14 @@ static int look_at_numbers(struct tail *tail)
     return code;
 }
 
+/* What the broker finds wrong with a subscription is one of --op. */
+static int fail(struct tail *tail, int code)
+{
+    bool is_op = code == MEMFERRY_E_INVALID_PARAMS && args_has(tail->args, "op");
+
+    return cli_fail_call(tail->cli, code, is_op ? "--op" : "tail");
+}
+
 /* A memferry_code. */
 static int subscribe(struct tail *tail)
 {
@@ -206,7 +214,7 @@ static int subscribe_again(struct tail *tail)
     while ((code = subscribe(tail)) != MEMFERRY_OK) {
         if (code == MEMFERRY_E_INVALID_PARAMS || code == MEMFERRY_E_UNTRUSTED ||
             code == MEMFERRY_E_FORBIDDEN || code == MEMFERRY_E_METHOD) {
-            return cli_fail_call(tail->cli, code, "tail");
+            return fail(tail, code);
         }
         poll(NULL, 0, nap_ms);
         nap_ms = nap_ms * 2 < NAP_MAX_MS ? nap_ms * 2 : NAP_MAX_MS;
@@ -316,7 +324,7 @@ static int run(struct cli *cli, const struct args *args)
     }
     if (exit_code == EXIT_OK) {
         int code = subscribe(&tail);
-        exit_code = code == MEMFERRY_OK ? follow(&tail) : cli_fail_call(cli, code, "tail");
+        exit_code = code == MEMFERRY_OK ? follow(&tail) : fail(&tail, code);
     }
     return exit_code;
 }

@@ -208,6 +208,19 @@ def test_the_last_error_of_the_log_is_shown_until_a_broker_starts(make_broker):
     os.kill(command.json("call", "hello")["pid"], 15)
 
 
+def test_an_alert_in_the_log_is_no_error_of_its_own(make_broker):
+    broker = make_broker(start=False)
+    command = Command(broker)
+    command.ok("guard", "observe", "DROP TABLE users")
+    try:
+        assert only(doctor(command, 1), "log")[0] == "ok"
+        command.ok("alert", "ack", "--all")
+        assert only(doctor(command, 0), "log")[0] == "ok"
+        assert "alert: critical" in (broker.state / "memferryd.log").read_text()
+    finally:
+        os.kill(command.json("call", "hello")["pid"], 15)
+
+
 def test_a_session_file_that_cannot_be_used_is_told_of(broker):
     command = Command(broker)
     path = broker.root / "session"

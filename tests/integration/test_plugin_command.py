@@ -110,6 +110,8 @@ def test_new_overwrites_nothing_and_refuses_odd_names(tmp_path):
     (tmp_path / "empty").mkdir()
     made = run(MEMFERRY, "plugin", "new", "7-up.x", "empty", cwd=tmp_path)
     assert made.returncode == 0 and "p_7_up_x_open" in (tmp_path / "empty/7-up.x.c").read_text()
+    told = run(MEMFERRY, "--json", "plugin", "new", "y", cwd=tmp_path)
+    assert json.loads(told.stdout) == {"directory": "y", "source": "y.c"}
     assert run(MEMFERRY, "plugin", "old").returncode == EX_USAGE
 
 

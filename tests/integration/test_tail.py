@@ -160,4 +160,4 @@ def test_without_a_broker_it_ends_at_once(make_broker):
 
 def test_an_op_that_is_none_is_named(broker):
     told = Command(broker).fails(65, "tail", "--op", "putt")
-    assert "kinds may hold put, delete" in told.stderr
+    assert "--op: kinds may hold put, delete" in told.stderr

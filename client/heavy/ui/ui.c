@@ -88,7 +88,7 @@ static int run(struct cli *cli, const struct args *args)
     uint16_t port;
 
     if (args->word_count > 0) {
-        return cli_usage(cli, "ui takes no word");
+        return cli_usage(cli, "ui takes no words");
     }
     if (read_port(args, &port) != 0) {
         return cli_usage(cli, "--port is a number from 1024 to 65535, not %.40s",
