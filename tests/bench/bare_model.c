@@ -7,6 +7,9 @@
  * bytes each: a uint64 number and a uint32 status. It parses nothing, checks nothing, recovers
  * nothing.
  *
+ * Without FILE nothing is written: it answers at once, from the loop. How fast that goes shows that
+ * the load generator is not what limits the others.
+ *
  * Any failure ends it: it is a measuring stick.
  */
 #include <assert.h>
@@ -54,6 +57,7 @@ struct server {
     pthread_cond_t filled;
     struct queue waiting, done; /* under lock */
     bool ending;                /* under lock */
+    bool echo;
     int file;
     uint64_t file_at, numbered;
     char *group; /* the writer's */
@@ -237,14 +241,19 @@ static struct record *answer_run(struct record *record)
     return record;
 }
 
+static void answer_all(struct record *record)
+{
+    while (record)
+        record = answer_run(record);
+}
+
 static void wake_cb(uv_async_t *wake)
 {
     struct server *server = wake->data;
     pthread_mutex_lock(&server->lock);
     struct record *record = queue_take(&server->done);
     pthread_mutex_unlock(&server->lock);
-    while (record)
-        record = answer_run(record);
+    answer_all(record);
 }
 
 /* Queues what is whole in the buffer; returns how many bytes that was. */
@@ -288,6 +297,10 @@ static void peer_read_cb(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
     if (!queue.head)
         return;
     struct server *server = peer->server;
+    if (server->echo) {
+        answer_all(queue.head);
+        return;
+    }
     pthread_mutex_lock(&server->lock);
     *server->waiting.tail = queue.head;
     server->waiting.tail = queue.tail;
@@ -346,8 +359,8 @@ static void server_listen(struct server *server, const char *path)
 
 int main(int argc, char **argv)
 {
-    if (argc != 3) {
-        fprintf(stderr, "usage: bare_model SOCKET FILE\n");
+    if (argc != 2 && argc != 3) {
+        fprintf(stderr, "usage: bare_model SOCKET [FILE]\n");
         return 64;
     }
     signal(SIGPIPE, SIG_IGN); /* a client may go with replies on their way */
@@ -361,7 +374,9 @@ int main(int argc, char **argv)
     queue_init(&server->done);
     pthread_mutex_init(&server->lock, NULL);
     pthread_cond_init(&server->filled, NULL);
-    file_make(server, argv[2]);
+    server->echo = argc == 2;
+    if (!server->echo)
+        file_make(server, argv[2]);
     server_listen(server, argv[1]);
     if (pthread_create(&server->writer, NULL, writer_main, server) != 0)
         die("pthread_create", 0);

@@ -1,5 +1,6 @@
 /*
- * speak.c - memferry's MessagePack put, the bare model's record, Redis' XADD.
+ * speak.c - memferry's MessagePack put, the bare model's record, Redis' XADD. NATS is in
+ * speak_nats.c.
  */
 #include "speak.h"
 
@@ -7,22 +8,21 @@
 #include <stdio.h>
 #include <string.h>
 
-static void fill(char *at, size_t size)
+void speak_fill(char *at, size_t size)
 {
     static const char text[] = "The kettle is on the left of the stove; tea is taken at four. ";
     for (size_t i = 0; i < size; i++)
         at[i] = text[i % (sizeof(text) - 1)];
 }
 
-/* 16 hex digits. */
-static void put_hex(char *at, uint64_t value)
+void speak_hex(char *at, uint64_t value)
 {
     for (int i = 15; i >= 0; i--, value >>= 4)
         at[i] = "0123456789abcdef"[value & 15];
 }
 
-/* Spreads consecutive numbers over all 64 bits, as random ids are (splitmix64). */
-static uint64_t scatter(uint64_t x)
+/* splitmix64 */
+uint64_t speak_scatter(uint64_t x)
 {
     x += 0x9e3779b97f4a7c15u;
     x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
@@ -60,15 +60,15 @@ static size_t memferry_prepare(char *request, size_t size)
            9);
     uint32_t length = htobe32((uint32_t)size);
     memcpy(at + 9, &length, 4);
-    fill(at + 13, size);
+    speak_fill(at + 13, size);
     return (size_t)(at + 13 - request) + size;
 }
 
 static void stamp_uuid(char *at, uint64_t value)
 {
     char hex[32];
-    put_hex(hex, scatter(value));
-    put_hex(hex + 16, scatter(~value));
+    speak_hex(hex, speak_scatter(value));
+    speak_hex(hex + 16, speak_scatter(~value));
     memcpy(at, hex, 8);
     memcpy(at + 9, hex + 8, 4);
     memcpy(at + 15, hex + 13, 3);
@@ -76,12 +76,12 @@ static void stamp_uuid(char *at, uint64_t value)
     memcpy(at + 24, hex + 20, 12);
 }
 
-static void memferry_stamp(char *request, uint32_t slot, uint64_t unique)
+static void memferry_stamp(char *request, const struct stamp *stamp)
 {
-    uint32_t msgid = htobe32(slot);
+    uint32_t msgid = htobe32(stamp->slot);
     memcpy(request + PUT_MSGID, &msgid, 4);
-    stamp_uuid(request + PUT_ID, unique);
-    stamp_uuid(request + PUT_EVENT, unique ^ (1ull << 63));
+    stamp_uuid(request + PUT_ID, stamp->unique);
+    stamp_uuid(request + PUT_EVENT, stamp->unique ^ (1ull << 63));
 }
 
 /* Bytes that are the value itself, and how many values follow inside; -1: not in any receipt. */
@@ -162,14 +162,13 @@ static size_t bare_prepare(char *request, size_t size)
 {
     uint32_t length = (uint32_t)size;
     memcpy(request, &length, 4);
-    fill(request + 4, size);
+    speak_fill(request + 4, size);
     return size + 4;
 }
 
-static void bare_stamp(char *request, uint32_t slot, uint64_t unique)
+static void bare_stamp(char *request, const struct stamp *stamp)
 {
-    (void)slot;
-    put_hex(request + 4, scatter(unique));
+    speak_hex(request + 4, speak_scatter(stamp->unique));
 }
 
 static ssize_t bare_reply(const char *data, size_t size, uint32_t *ret_slot)
@@ -188,15 +187,15 @@ static size_t redis_prepare(char *request, size_t size)
 {
     int head = snprintf(request, SPEAK_OVERHEAD,
                         "*5\r\n$4\r\nXADD\r\n$1\r\nm\r\n$1\r\n*\r\n$1\r\nd\r\n$%zu\r\n", size);
-    fill(request + head, size);
+    speak_fill(request + head, size);
     memcpy(request + (size_t)head + size, "\r\n", 2);
     return (size_t)head + size + 2;
 }
 
-static void redis_stamp(char *request, uint32_t slot, uint64_t unique)
+static void redis_stamp(char *request, const struct stamp *stamp)
 {
-    (void)slot;
-    put_hex(request + 64, scatter(unique)); /* well inside the record: it is 256 bytes or more */
+    speak_hex(request + 64,
+              speak_scatter(stamp->unique)); /* well inside the record: it is 256 bytes or more */
 }
 
 static ssize_t redis_reply(const char *data, size_t size, uint32_t *ret_slot)
@@ -212,9 +211,10 @@ static ssize_t redis_reply(const char *data, size_t size, uint32_t *ret_slot)
 }
 
 static const struct speaker speakers[] = {
-    {"memferry", memferry_prepare, memferry_stamp, memferry_reply},
-    {"bare", bare_prepare, bare_stamp, bare_reply},
-    {"redis", redis_prepare, redis_stamp, redis_reply},
+    {"memferry", NULL, memferry_prepare, memferry_stamp, memferry_reply},
+    {"bare", NULL, bare_prepare, bare_stamp, bare_reply},
+    {"redis", NULL, redis_prepare, redis_stamp, redis_reply},
+    {"nats", nats_greet, nats_prepare, nats_stamp, nats_reply},
 };
 
 const struct speaker *speaker_find(const char *name)

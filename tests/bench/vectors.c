@@ -155,7 +155,7 @@ int main(int argc, char **argv)
     }
     double search_ms = median_ms(search_us), sweep_ms = median_ms(sweep_us);
     printf(
-        "%zu vectors of %u floats, %.0f MB, kernel %s: search %.1f ms, sweep %.1f ms (%.1f GB/s), "
+        "%zu vectors of %u floats, %.0f MB, kernel %s: search %.3f ms, sweep %.3f ms (%.1f GB/s), "
         "ratio %.2f [%x]\n",
         rows, dims, (double)bytes / 1e6, kernel, search_ms, sweep_ms,
         (double)bytes / 1e6 / sweep_ms, search_ms / sweep_ms, (unsigned)(check & 0xf));

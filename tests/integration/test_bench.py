@@ -1,0 +1,91 @@
+"""The harness of `./dev bench`: every topic measures, the load generator counts what a stall costs, and
+curves are drawn. What the figures are is no test's business."""
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import xml.etree.ElementTree
+
+import harness
+from wire import DEADLINE_S
+
+BENCH = harness.SOURCE / "tests" / "bench"
+sys.path.append(str(BENCH))
+
+import plot  # noqa: E402
+
+LOAD = harness.BUILD / "tests" / "bench" / "load"
+RECORD = 600
+ANSWER = bytes(12)  # the bare model's: a number and a status
+
+
+def run_bench(tmp_path, *options):
+    told = tmp_path / "told.json"
+    done = subprocess.run(
+        [sys.executable, str(BENCH / "bench.py"), "--quick", "--rounds", "1", "--seconds", "0.05",
+         "--shrink", "20", "--dir", str(tmp_path), "--json", str(told), *options],
+        env=dict(os.environ, MEMFERRY_BUILD=str(harness.BUILD)), capture_output=True, text=True,
+        timeout=4 * DEADLINE_S, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(told.read_text()), done.stdout
+
+
+def test_every_topic_measures_and_tells_what_was_reached(tmp_path):
+    told, printed = run_bench(tmp_path, "--servers", "memferry,busy,bare,echo", "--only",
+                              "replies,command,apply,events,broker,vectors,text")
+    topics = {row["key"].split()[0] for row in told["rows"]}
+    assert topics == {"p50", "bare", "tail", "echo", "put", "apply", "events", "rss", "start",
+                      "vectors", "text"}
+    for row in told["rows"]:
+        assert row["what"] in printed
+        assert row["aim"] is None or row["reached"] in (True, False), row
+    again, printed = run_bench(tmp_path, "--only", "command", "--compare",
+                               str(tmp_path / "told.json"))
+    assert len(again["rows"]) == 2 and "of before" in printed
+
+
+def serve_with_a_stall(listener, stall):
+    """The bare model's language. Answers nothing before `stall` is set."""
+    sock, _ = listener.accept()
+    held, answered = 0, 0
+    with sock:
+        while piece := sock.recv(1 << 16):
+            held += len(piece)
+            stall.wait(DEADLINE_S)
+            whole = held // (RECORD + 4)
+            sock.sendall(ANSWER * (whole - answered))
+            answered = whole
+
+
+def test_the_open_loop_counts_from_when_a_request_was_due(tmp_path):
+    path, stall = str(tmp_path / "s"), threading.Event()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen(1)
+        server = threading.Thread(target=serve_with_a_stall, args=(listener, stall), daemon=True)
+        server.start()
+        timer = threading.Timer(0.3, stall.set)  # the fault itself
+        timer.start()
+        done = subprocess.run([str(LOAD), "--speak", "bare", "--socket", path, "--rate", "1000",
+                               "--seconds", "0.5", "--warm-up", "0"], capture_output=True,
+                              text=True, timeout=DEADLINE_S, check=False)
+        timer.join()
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    # One request was in flight, 300 were due behind it: each waited until the stall ended.
+    assert told["replies"] == 500 and told["sent"] == 500
+    assert told["p90_us"] > 150_000 and told["max_us"] > 250_000, told
+
+
+def test_curves_are_drawn_within_their_frame():
+    curve = plot.Curve("k", "Cost & work", "events", "µs", [1, 10, 1000],
+                       {"put": [100.0, 150.0, 2000.0], "get": [3.0, 0.0, 5.0]})
+    image = xml.etree.ElementTree.fromstring(curve.svg())
+    circles = [e for e in image.iter() if e.tag.endswith("circle")]
+    assert len(circles) == 5  # what took nothing has no place on such an axis
+    for circle in circles:
+        assert plot.LEFT <= float(circle.get("cx")) <= plot.WIDTH - plot.RIGHT
+        assert plot.TOP <= float(circle.get("cy")) <= plot.HEIGHT - plot.BOTTOM
+    assert "prefers-color-scheme: dark" in curve.svg()
