@@ -90,6 +90,13 @@ class Browser:
             return next((one for one in self.all(selector) if text is None or text in one.text()), None)
         return self.until(find, f"{selector} {text or ''}")
 
+    def click(self, selector, text=None):
+        """Finds and clicks; again when it was replaced in between."""
+        def find_and_click():
+            self.one(selector, text).click()
+            return True
+        self.until(find_and_click, f"a click on {selector} {text or ''}")
+
     def until(self, condition, what):
         deadline = time.monotonic() + harness.DEADLINE_S
         while time.monotonic() < deadline:

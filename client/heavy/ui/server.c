@@ -19,6 +19,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define CONNECTIONS_MAX 32
 
 struct server {
     struct memferry *m;
@@ -222,21 +226,38 @@ static void end_request(void *arg, struct MHD_Connection *connection, void **req
 
 /* ---- life ---- */
 
-static int listen_on(struct server *server, uint16_t port)
+/* A socket of ours, so that the port is known before anybody can come. A descriptor, or a negative
+ * errno. */
+static int listen_on(uint16_t port, uint16_t *ret_port)
 {
     struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1;
 
-    errno = 0;
+    if (fd < 0) {
+        return -errno;
+    }
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
+        bind(fd, (struct sockaddr *)&address, size) != 0 || listen(fd, CONNECTIONS_MAX) != 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &size) != 0) {
+        int result = -errno;
+        close(fd);
+        return result;
+    }
+    *ret_port = ntohs(address.sin_port);
+    return fd;
+}
+
+/* Takes fd over when it succeeds. */
+static int start_daemon(struct server *server, int fd)
+{
     server->daemon =
         MHD_start_daemon(MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL, handle,
-                         server, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address,
-                         MHD_OPTION_CONNECTION_LIMIT, 32u, MHD_OPTION_CONNECTION_TIMEOUT, 30u,
+                         server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+                         (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, 30u,
                          MHD_OPTION_NOTIFY_COMPLETED, end_request, NULL, MHD_OPTION_END);
-    if (server->daemon == NULL) {
-        return errno != 0 ? -errno : -EIO;
-    }
-    return 0;
+    return server->daemon != NULL ? 0 : -EIO;
 }
 
 int server_start(struct server **ret, struct memferry *m, uint16_t port)
@@ -248,16 +269,18 @@ int server_start(struct server **ret, struct memferry *m, uint16_t port)
     }
     server->m = m;
     atomic_init(&server->used_at, now());
-    /* Nobody has a token before it is made, so nobody is let in before the port is known. */
-    int result = access_init(&server->access, port);
+    int fd = listen_on(port, &port);
+    int result = fd < 0 ? fd : access_init(&server->access, port);
     if (result == 0) {
-        result = listen_on(server, port);
+        result = start_daemon(server, fd);
     }
     if (result != 0) {
+        if (fd >= 0) {
+            close(fd);
+        }
         free(server);
         return result;
     }
-    server->access.port = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
     *ret = server;
     return 0;
 }
