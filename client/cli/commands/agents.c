@@ -19,10 +19,11 @@ static const struct option mcp_options[] = {
 const struct command agents_commands[] = {
     {.name = "hook",
      .synopsis = "[--agent NAME] | install | remove",
-     .summary = "Take what an agent's host tells its hooks, on stdin",
-     .text = "Begins and ends sessions, gives recent memories as context, tells the guard of\n"
-             "statements. It waits for nothing and always exits with 0. Install puts it into the\n"
-             "settings of Claude Code and shows the change first; remove takes out the same.\n",
+     .summary = "Serve an agent's hooks: sessions, recent memories, the guard",
+     .text = "Reads what the agent's host tells, on stdin: begins and ends sessions, gives recent\n"
+             "memories as context, tells the guard of statements. It waits for nothing and always\n"
+             "exits with 0. Install puts it into the settings of Claude Code and shows the change\n"
+             "first; remove takes out the same.\n",
      .examples = "  memferry hook install --dry-run\n"
                  "  memferry hook install --project\n"
                  "  memferry hook remove --yes\n",
@@ -30,7 +31,7 @@ const struct command agents_commands[] = {
      .run = command_hook},
     {.name = "mcp",
      .synopsis = "[--session UUID] [--project NAME]",
-     .summary = "Serve the Model Context Protocol on stdin and stdout",
+     .summary = "Serve tools to an agent: the Model Context Protocol on stdin and stdout",
      .text = "For an agent's settings, not for a terminal. It has the tools remember, recall,\n"
              "forget, history, undo, session and status, and memories as resources.\n",
      .examples = "  claude mcp add memferry -- memferry mcp\n",

@@ -13,11 +13,12 @@ static const struct argument arguments[] = {{.name = NULL}};
 static void tell_store(struct answer *answer, const struct memferry_node *stats)
 {
     const struct memferry_node *store = memferry_node_get(stats, "store");
+    long long memories = field_int(store, "memories"), events = field_int(store, "events");
 
-    fprintf(answer->out, "memferryd %s runs. %lld memories, %lld forgotten, %lld changes in all.\n",
-            field_text(memferry_node_get(stats, "server"), "version"),
-            (long long)field_int(store, "memories"), (long long)field_int(store, "deleted"),
-            (long long)field_int(store, "events"));
+    fprintf(answer->out, "memferryd %s runs. %lld memor%s, %lld forgotten, %lld change%s in all.\n",
+            field_text(memferry_node_get(stats, "server"), "version"), memories,
+            memories == 1 ? "y" : "ies", (long long)field_int(store, "deleted"), events,
+            events == 1 ? "" : "s");
     answer_field(answer, "version", field_text(memferry_node_get(stats, "server"), "version"));
     answer_int(answer, "memories", field_int(store, "memories"));
     answer_int(answer, "forgotten", field_int(store, "deleted"));
