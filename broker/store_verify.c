@@ -1,13 +1,14 @@
 /*
  * store_verify.c - the deep check of a store that no broker uses: SQLite's own, then ours.
  *
- * Happy path: every event's state decodes, every memory stands where its newest event left it, and
- * what is counted, tagged and delivered agrees. Failure mode: -EBADMSG with the first thing that
- * does not, and what to do; nothing is changed.
+ * Happy path: every text is one, every event's state decodes, every memory stands where its newest
+ * event left it, and what is counted, tagged and delivered agrees. Failure mode: -EBADMSG with the
+ * first thing that does not, and what to do; nothing is changed.
  */
 #include "broker/alert.h"
 #include "broker/store_apply.h"
 #include "broker/util/way_on.h"
+#include "client/wire/utf8.h"
 
 #include <errno.h>
 #include <math.h>
@@ -62,6 +63,23 @@ static int check_integrity(struct verify *verify, sqlite3_stmt *row)
     struct event_text found = column_text(row, 0);
 
     return event_text_is(found, "ok") ? 0 : damaged(verify, "SQLite says", &found);
+}
+
+/* SQLite takes any bytes for a text, and a client that is told them can't read the reply. */
+static int check_texts(struct verify *verify, sqlite3_stmt *row)
+{
+    for (int i = 0; i < sqlite3_column_count(row); i++) {
+        if (sqlite3_column_type(row, i) != SQLITE_TEXT) {
+            continue;
+        }
+        struct event_text text = column_text(row, i);
+        if (!utf8_valid(text.data, text.size)) {
+            text.data = sqlite3_column_name(row, i);
+            text.size = strlen(text.data);
+            return damaged(verify, "there is a text that is no UTF-8 in column", &text);
+        }
+    }
+    return 0;
 }
 
 /* A state names the vector that it was given, which is of its content. */
@@ -270,6 +288,14 @@ static int verify_all(struct verify *verify)
         verify_row_fn *check;
     } steps[] = {
         {"PRAGMA integrity_check(1)", check_integrity},
+        {"SELECT * FROM event", check_texts},
+        {"SELECT * FROM memory", check_texts},
+        {"SELECT * FROM memory_tag", check_texts},
+        {"SELECT * FROM alert", check_texts},
+        {"SELECT * FROM session", check_texts},
+        {"SELECT * FROM lane", check_texts},
+        {"SELECT * FROM deferred", check_texts},
+        {"SELECT * FROM embedding", check_texts},
         {"SELECT seq, memory_id, state, op FROM event WHERE memory_id IS NOT NULL", check_event},
         {"SELECT m.id, m.version, m.deleted_ms, m.content_hash, e.memory_id, e.state, "
          "m.vector_seq FROM memory m LEFT JOIN event e ON e.seq=m.version",

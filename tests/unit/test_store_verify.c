@@ -86,6 +86,11 @@ static void test_each_kind_of_damage_is_found(void **state)
         "UPDATE applied SET embeddings=3",
         "UPDATE event SET state=NULL WHERE seq=5",
         "UPDATE event SET op='put' WHERE seq=6",
+        "UPDATE event SET event_id=CAST(x'36f81f' AS TEXT) WHERE seq=1",
+        "UPDATE event SET reason=CAST(x'c0' AS TEXT) WHERE seq=3",
+        "UPDATE memory SET session_id=CAST(x'ff' AS TEXT) WHERE id='a'",
+        "INSERT INTO session(id, seq, started_ms, seen_ms, agent) "
+        "VALUES('s', 1, 1, 1, CAST(x'eda080' AS TEXT))",
     };
     struct fixture *f = *state;
     char save[256], undo[256];
