@@ -1,4 +1,4 @@
-/* guarded_map.c - see guarded_map.h. The handler calls nothing but mmap, which is a system call. */
+/* guarded_map.c - see guarded_map.h. The handler makes system calls, and nothing else. */
 #include "broker/util/guarded_map.h"
 
 #include <errno.h>
@@ -41,11 +41,13 @@ static void on_bus(int number, siginfo_t *info, void *context)
     size_t page = ~guard.page_mask + 1;
     int kept = errno;
 
-    (void)number;
     (void)context;
-    if (!mark_broken(address) ||
-        mmap((void *)(address & guard.page_mask), page, PROT_READ,
-             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) {
+    if (info->si_code <= 0) { /* no fault: somebody sent it, and it has no address */
+        sigaction(SIGBUS, &guard.before, NULL);
+        raise(number); /* comes when we return, as it would have without us */
+    } else if (!mark_broken(address) ||
+               mmap((void *)(address & guard.page_mask), page, PROT_READ,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) {
         sigaction(SIGBUS, &guard.before, NULL); /* the instruction faults again, and is theirs */
     }
     errno = kept;

@@ -102,9 +102,6 @@ static void test_a_place_in_the_table_is_used_again_and_whole_again(void **state
 /* In a process of its own. */
 static void touch_what_nobody_guards(void)
 {
-    const struct rlimit none = {0};
-
-    setrlimit(RLIMIT_CORE, &none);
     signal(SIGBUS, SIG_DFL); /* and not what cmocka makes of it */
     int fd = make_file();
     struct guarded_map *map = map_file(fd);
@@ -115,18 +112,39 @@ static void touch_what_nobody_guards(void)
     _exit(0);
 }
 
-static void test_a_fault_elsewhere_ends_the_process_as_before(void **state)
+static void send_it_to_ourselves(void)
+{
+    signal(SIGBUS, SIG_DFL);
+    map_file(make_file());
+    kill(getpid(), SIGBUS);
+    _exit(0);
+}
+
+static void assert_ended_by_sigbus(void (*child)(void))
 {
     int status;
     pid_t pid = fork();
 
-    (void)state;
     assert_true(pid >= 0);
     if (pid == 0) {
-        touch_what_nobody_guards();
+        const struct rlimit none = {0};
+        setrlimit(RLIMIT_CORE, &none);
+        child();
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+}
+
+static void test_a_fault_elsewhere_ends_the_process_as_before(void **state)
+{
+    (void)state;
+    assert_ended_by_sigbus(touch_what_nobody_guards);
+}
+
+static void test_a_signal_that_was_sent_ends_the_process_as_before(void **state)
+{
+    (void)state;
+    assert_ended_by_sigbus(send_it_to_ourselves);
 }
 
 int main(void)
@@ -136,6 +154,7 @@ int main(void)
         cmocka_unit_test(test_one_that_breaks_leaves_the_others_alone),
         cmocka_unit_test(test_a_place_in_the_table_is_used_again_and_whole_again),
         cmocka_unit_test(test_a_fault_elsewhere_ends_the_process_as_before),
+        cmocka_unit_test(test_a_signal_that_was_sent_ends_the_process_as_before),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
