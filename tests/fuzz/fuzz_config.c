@@ -140,13 +140,24 @@ static bool fits_a_line(const char *path)
     return path == NULL || (strlen(path) < 150 && strchr(path, '"') == NULL);
 }
 
-/* Of expanded paths some are longer than a line may be. */
+static bool options_fit(const struct config_backend *backend)
+{
+    for (size_t i = 0; i < backend->option_count; i++) {
+        const struct config_option *option = &backend->options[i];
+        if (strlen(option->key) + strlen(option->value) > 190) { /* with "=" and quotes */
+            return false;
+        }
+    }
+    return true;
+}
+
+/* With quotes, or as expanded paths, some are longer than a line may be. */
 static bool can_be_written(const struct config *config)
 {
     bool can = fits_a_line(config->socket) && fits_a_line(config->state_dir);
 
     for (size_t i = 0; i < config->backend_count; i++) {
-        can = can && fits_a_line(config->backends[i].plugin);
+        can = can && fits_a_line(config->backends[i].plugin) && options_fit(&config->backends[i]);
     }
     return can;
 }
