@@ -1,37 +1,38 @@
-#!/usr/bin/env python3
 """Memories a second into a real Neo4j: memferryd beside what one would write with Neo4j's driver.
 
     one       a transaction for each memory: MERGE by id, SET its properties
     ten       the same from ten threads
     unwind    a thousand to a transaction
+    limit     the best of several batches and widths by a bare client over HTTP, whose requests were
+              made before: what the server can do
     memferry  puts over the socket, until the last one is in the graph; `answered` is when the last
               put had its durable receipt, which is all that an agent waits for
 
 Each memory has 768 floats and 300 bytes of text. All write the same properties to an empty graph
 with the same constraint, with the vector index or without. They take turns, and whole rounds are
-repeated; the first is for warming up. Compare the ratios: the rates are this machine's.
+repeated; the first is for warming up. `cpu` is the client's, a memory: of memferry the broker's and
+that of who puts.
 """
-import argparse
 import concurrent.futures
-import pathlib
+import http.client
+import json
 import statistics
 import struct
 import sys
 import time
 import uuid
 
-TESTS = pathlib.Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS / "integration"), str(TESTS / "live")]
+import neo4j as driver
 
-import neo4j as driver  # noqa: E402
-
-import graph  # noqa: E402
-import harness  # noqa: E402
-import server  # noqa: E402
+import graph
+import server
+import servers
+from rows import Row, middle, ratios
 
 SESSION = str(uuid.uuid4())
 THREADS, UNWOUND = 10, 1000
-COUNTS = {"one": 400, "ten": 1000, "unwind": 3000, "memferry": 5000}
+COUNTS = {"one": 400, "ten": 1000, "unwind": 3000, "limit": 4000, "memferry": 5000}
+SHAPES = [(100, 4), (200, 2), (500, 2), (1000, 1), (1000, 2)]  # rows to a request, at once
 SCHEMA = ["CREATE CONSTRAINT memory_id FOR (m:Memory) REQUIRE m.id IS UNIQUE"]
 INDEX = ("CREATE VECTOR INDEX memory_embedding FOR (m:Memory) ON (m.embedding) "
          "OPTIONS {indexConfig: {`vector.dimensions`: 768, "
@@ -74,17 +75,49 @@ def unwind(client, rows):
             run(session, MANY, rows=rows[at:at + UNWOUND])
 
 
-def by_driver(neo4j, work, count, indexed):
+def begin(neo4j, indexed):
     neo4j.clear()
     for statement in SCHEMA + [INDEX] * indexed:
         neo4j.query(statement)
+
+
+def by_driver(neo4j, work, count, indexed):
+    begin(neo4j, indexed)
     rows = [as_row(m) for m in memories(count)]
     login = ("neo4j", server.PASSWORD)
     with driver.GraphDatabase.driver(neo4j.bolt_url, auth=login) as client:
         client.verify_connectivity()
-        start = time.monotonic()
+        start, cpu = time.monotonic(), time.process_time()
         work(client, rows)
-        return {"rate": count / (time.monotonic() - start)}
+        return {"rate": count / (time.monotonic() - start),
+                "cpu_us": (time.process_time() - cpu) / count * 1e6}
+
+
+def post_all(neo4j, bodies):
+    """One connection, one request after the other."""
+    connection = http.client.HTTPConnection("127.0.0.1", neo4j.http_port, timeout=120)
+    for body in bodies:
+        connection.request("POST", "/db/neo4j/tx/commit", body, neo4j.headers)
+        told = json.loads(connection.getresponse().read())
+        assert told["errors"] == [], told
+    connection.close()
+
+
+def by_shape(neo4j, count, indexed, batch, width):
+    begin(neo4j, indexed)
+    rows = sorted((as_row(m) for m in memories(count)), key=lambda row: row["id"])
+    bodies = [json.dumps({"statements": [{"statement": MANY, "parameters": {
+        "rows": rows[at:at + batch]}}]}).encode() for at in range(0, count, batch)]
+    start = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(width) as pool:
+        list(pool.map(lambda n: post_all(neo4j, bodies[n::width]), range(width)))
+    return count / (time.monotonic() - start)
+
+
+def limit(neo4j, count, indexed):
+    rates = {shape: by_shape(neo4j, count, indexed, *shape) for shape in SHAPES}
+    best = max(rates, key=rates.get)
+    return {"rate": rates[best], "shape": best}
 
 
 def by_memferry(neo4j, count, indexed):
@@ -92,59 +125,74 @@ def by_memferry(neo4j, count, indexed):
     puts = memories(count)
     with graph.lane_to(neo4j, vector_index="true" if indexed else "false") as lane:
         lane.wait_status("it to be ready", lambda s: s["circuit"] == "closed")
-        start = time.monotonic()
+        start, cpu = time.monotonic(), time.process_time() - servers.cpu_s(lane.broker.pid)
         graph.put_all(lane.broker, puts)
         answered = time.monotonic() - start
+        put_cpu = time.process_time()
         lane.level()
-        return {"rate": count / (time.monotonic() - start), "answered": count / answered}
+        took = time.monotonic() - start
+        return {"rate": count / took, "answered": count / answered,
+                "cpu_us": (put_cpu + servers.cpu_s(lane.broker.pid) - cpu) / count * 1e6}
 
 
-def measure(neo4j, name, options, indexed):
-    count = int(COUNTS[name] * options.scale)
+def measure_one(neo4j, name, counts, indexed):
+    count = counts[name]
     if name == "memferry":
         told = by_memferry(neo4j, count, indexed)
+    elif name == "limit":
+        told = limit(neo4j, count, indexed)
     else:
         told = by_driver(neo4j, {"one": one, "ten": ten, "unwind": unwind}[name], count, indexed)
     assert neo4j.value("MATCH (m:Memory) RETURN count(*)") == count
     return told
 
 
-def print_table(rounds, indexed):
+def print_rounds(rounds, indexed):
     print(f"\nmemories/s, vector index {'on' if indexed else 'off'} (median, range)")
     for name in COUNTS:
         rates = [r[name]["rate"] for r in rounds]
-        ratios = [r["memferry"]["rate"] / r[name]["rate"] for r in rounds]
         line = f"  {name:9} {statistics.median(rates):>7,.0f} ({min(rates):,.0f}-{max(rates):,.0f})"
-        if name == "memferry":
-            line += f"   answered {statistics.median(r[name]['answered'] for r in rounds):,.0f}"
+        if name == "limit":
+            line += f"   rows x connections: {', '.join(str(r[name]['shape']) for r in rounds)}"
         else:
-            line += (f"   memferry/it {statistics.median(ratios):.1f} "
-                     f"({min(ratios):.1f}-{max(ratios):.1f})")
+            line += f"   CPU µs a memory {middle([r[name]['cpu_us'] for r in rounds])}"
+        if name == "memferry":
+            line += f"   answered {middle([r[name]['answered'] for r in rounds])}/s"
         print(line, flush=True)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--scale", type=float, default=1.0, help="of the numbers of memories")
-    options = parser.parse_args()
-    with harness.scratch() as home:
-        neo4j = server.Neo4j(home / "neo4j")
-        try:
-            neo4j.start()
-            print(f"driver {driver.__version__}, {graph.DIMS} floats", flush=True)
-            for indexed in (False, True):
-                rounds = []
-                for number in range(options.rounds + 1):
-                    print(f"round {number}", file=sys.stderr, flush=True)
-                    rounds.append({name: measure(neo4j, name, options, indexed) for name in COUNTS})
-                print_table(rounds[1:], indexed)
-        except server.CannotInstall as why:
-            print(f"skipped: {why}")
-        finally:
-            neo4j.wipe()
-    return 0
+AIMS = {False: {"one": 20, "ten": 10, "unwind": 5, "limit": None}, True: {"limit": 0.95}}
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def make_rows(rounds, indexed):
+    def take(name, key):
+        return [r[name][key] for r in rounds]
+
+    index, rows = "vector index" if indexed else "no index", []
+    for name, aim in AIMS[indexed].items():
+        rows.append(Row(f"neo4j {name} {index}", f"memories into Neo4j, {index}", name,
+                        ratios(take("memferry", "rate"), take(name, "rate")),
+                        (">=", aim) if aim else None,
+                        figure=f"{middle(take('memferry', 'rate'))}/s, {middle(take(name, 'rate'))}/s"))
+    for name in ("one", "unwind") if not indexed else ():
+        rows.append(Row(f"neo4j cpu {name}", "client CPU a memory into Neo4j", name,
+                        ratios(take("memferry", "cpu_us"), take(name, "cpu_us")), ("<=", 0.02),
+                        figure=f"{middle(take('memferry', 'cpu_us'))} µs, "
+                               f"{middle(take(name, 'cpu_us'))} µs"))
+    return rows
+
+
+def measure(farm, options):
+    neo4j = farm.get("neo4j")
+    counts = {name: max(10, int(count / options.shrink)) for name, count in COUNTS.items()}
+    print(f"driver {driver.__version__}, {graph.DIMS} floats", flush=True)
+    rows, details = [], []
+    for indexed in (False, True):
+        rounds = []
+        for number in range(options.rounds + 1):
+            print(f"neo4j, round {number}", file=sys.stderr, flush=True)
+            rounds.append({name: measure_one(neo4j, name, counts, indexed) for name in COUNTS})
+        print_rounds(rounds[1:], indexed)
+        rows += make_rows(rounds[1:], indexed)
+        details.append({"indexed": indexed, "rounds": rounds})
+    return rows, details

@@ -153,8 +153,8 @@ class Nats(Server):
         print(f"installing nats-server {NATS_VERSION} into {self.program.parent}", flush=True)
         told = subprocess.run(
             ["go", "install", f"github.com/nats-io/nats-server/v2@{NATS_VERSION}"],
-            env=dict(os.environ, GOBIN=str(self.program.parent)), text=True, check=False,
-            capture_output=True)
+            env=dict(os.environ, GOBIN=str(self.program.parent), GOTOOLCHAIN="auto"),
+            text=True, check=False, capture_output=True)
         return f"go install: {told.stderr[-300:]}" if told.returncode else None
 
     def command(self, data, path):
