@@ -255,7 +255,7 @@ static bool is_over(const struct load *load, uint64_t now)
     if (load->count > 0)
         return load->answered == load->count;
     if (load->rate > 0)
-        return now >= load->end_ns && load->answered == load->sent;
+        return load->due_ns >= load->end_ns && load->answered == load->sent && now >= load->end_ns;
     return now >= load->end_ns;
 }
 
