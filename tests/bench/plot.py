@@ -57,6 +57,8 @@ class Curve:
         ends = []
         for number, (name, line) in enumerate(self.lines.items()):
             points = [place.at(x, y) for x, y in zip(self.xs, line) if y > 0]
+            if not points:
+                continue
             path = "M" + " L".join(f"{x:.1f} {y:.1f}" for x, y in points)
             parts.append(f'<path class="line c{number % 4}" d="{path}"/>')
             parts += [f'<circle class="c{number % 4}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>'
