@@ -108,7 +108,7 @@ def embeddings_by_memferry(ollama, count, seed):
 
 def measure_ollama(farm, options):
     ollama, rounds = farm.get("ollama"), []
-    count = max(128, int(TEXTS / options.shrink)) // 64 * 64
+    count = max(64, int(TEXTS / options.shrink) // 64 * 64)
     port = int(ollama.url.rpartition(":")[2])
     for number in range(options.rounds + 1):
         print(f"ollama, round {number}", file=sys.stderr, flush=True)

@@ -33,16 +33,20 @@ def run_bench(tmp_path, *options):
     return json.loads(told.read_text()), done.stdout
 
 
+# Each topic and how its rows' keys begin. A sanitizer is for those with a program of their own.
+PROGRAMS = {"replies": {"p50", "bare", "tail", "echo"}, "apply": {"apply"}, "vectors": {"vectors"}}
+OTHERS = {"command": {"put"}, "events": {"events"}, "broker": {"rss", "start"}, "text": {"text"}}
+
+
 def test_every_topic_measures_and_tells_what_was_reached(tmp_path):
+    topics = PROGRAMS if harness.sanitized() else {**PROGRAMS, **OTHERS}
     told, printed = run_bench(tmp_path, "--servers", "memferry,busy,bare,echo", "--only",
-                              "replies,command,apply,events,broker,vectors,text")
-    topics = {row["key"].split()[0] for row in told["rows"]}
-    assert topics == {"p50", "bare", "tail", "echo", "put", "apply", "events", "rss", "start",
-                      "vectors", "text"}
+                              ",".join(topics))
+    assert {row["key"].split()[0] for row in told["rows"]} == set().union(*topics.values())
     for row in told["rows"]:
         assert row["what"] in printed
         assert row["aim"] is None or row["reached"] in (True, False), row
-    again, printed = run_bench(tmp_path, "--only", "command", "--compare",
+    again, printed = run_bench(tmp_path, "--only", "apply", "--compare",
                                str(tmp_path / "told.json"))
     assert len(again["rows"]) == 2 and "of before" in printed
 
