@@ -156,6 +156,7 @@ def stuck(make_broker, tmp_path):
     control.touch()
     it.control = control
     yield it
+    it.end()  # first: what is left behind in its call belongs to nobody when that returns
     control.unlink(missing_ok=True)
 
 
