@@ -89,8 +89,7 @@ static void test_each_kind_of_damage_is_found(void **state)
         "UPDATE event SET event_id=CAST(x'36f81f' AS TEXT) WHERE seq=1",
         "UPDATE event SET reason=CAST(x'c0' AS TEXT) WHERE seq=3",
         "UPDATE memory SET session_id=CAST(x'ff' AS TEXT) WHERE id='a'",
-        "INSERT INTO session(id, seq, started_ms, seen_ms) VALUES(CAST(x'eda080' AS TEXT), 1, 1, "
-        "1)",
+        "INSERT INTO session(id,seq,started_ms,seen_ms) VALUES(CAST(x'eda080' AS TEXT),1,1,1)",
     };
     struct fixture *f = *state;
     char save[256], undo[256];
