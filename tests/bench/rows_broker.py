@@ -126,16 +126,19 @@ def start_empty_ms(context, port=None):
 def measure_pending(context, rounds, port):
     count = context.size(10_000, 50_000, 1_000_000)
     with on_disk(context, start=False) as none, on_disk(context, start=False) as few, \
-            on_disk(context, start=False) as many:
+            on_disk(context, start=False) as many, on_disk(context, start=False) as stored:
         for broker in (few, many):
             broker.configure(four_backends(port, broker.root))
         print(f"putting {count:,} memories that nobody takes", file=sys.stderr, flush=True)
         with started(many, BACKENDS):
             fill(many, count)
             wait_level(many)
+        with started(stored):
+            fill(stored, count)
+            wait_level(stored)
         for one in rounds:
-            for name, broker, backends in (("none", none, 0), ("four", few, BACKENDS),
-                                           ("pending", many, BACKENDS)):
+            for name, broker, backends in (("none", none, 0), ("stored", stored, 0),
+                                           ("four", few, BACKENDS), ("pending", many, BACKENDS)):
                 with started(broker, backends):
                     one[f"rss_{name}"] = broker.rss_kb() / 1024
             one["start_pending"] = first_receipt_ms(many)
@@ -175,6 +178,8 @@ def measure(context):
         Row(f"rss pending {count}", f"RSS, {count:,} pending", "none pending",
             more("rss_pending", "rss_four"), ("<=", 8), "MB",
             f"{middle(take('rss_pending'), '.1f')} MB"),
+        Row(f"rss stored {count}", f"RSS, {count:,} stored, no backends", "none stored",
+            more("rss_stored", "rss_none"), None, "MB", f"{middle(take('rss_stored'), '.1f')} MB"),
         Row(f"start pending {count}", f"first receipt, {count:,} pending", "empty journal",
             more("start_pending", "start_four"), ("<=", 50), "ms",
             both("start_pending", "start_four")),
