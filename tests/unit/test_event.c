@@ -153,6 +153,7 @@ static void test_what_a_newer_broker_wrote_is_refused(void **state)
     assert_refused("\x83\x01\x01\x03\xa1m\x09\x91\xc0", 9); /* fields are no map */
     assert_refused("\xdf\xff\xff\xff\xff", 5);              /* claims four billion pairs */
     assert_refused("\xc7\x00\x01", 3);                      /* an ext type */
+    assert_refused("\x82\x01\x02\x03\xa1\xff", 6);          /* an id that is no UTF-8 */
 }
 
 static void test_what_is_of_no_memory_names_none(void **state)

@@ -59,6 +59,9 @@ static int wait_ms(const struct loop *loop)
     int wait = broker_wait_ms(loop->mcp);
     int64_t left = loop->end_ms - monotonic_ms();
 
+    if (loop->line_waits && takes_input(loop->mcp)) { /* there is room since it was looked at */
+        return 0;
+    }
     if (loop->end_ms != 0) {
         left = left > 0 ? left : 0;
         wait = wait < 0 || left < wait ? (int)left : wait;
