@@ -12,7 +12,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,13 +69,17 @@ static int read_tags(struct read_memory *read, const json_t *node)
     return 0;
 }
 
+/* Half a step above FLT_MAX: what is below it is a float, rounded. FLT_MAX itself is written with
+ * nine digits, which are a little more than it. */
+#define FLOAT_LIMIT 0x1.ffffffp127
+
 /* False: there is something else than a finite number. */
 static bool read_floats(const json_t *vector, float *ret)
 {
     for (size_t i = 0; i < json_array_size(vector); i++) {
         const json_t *item = json_array_get(vector, i);
         double number = json_number_value(item);
-        if (!json_is_number(item) || !(fabs(number) <= (double)FLT_MAX)) {
+        if (!json_is_number(item) || !(fabs(number) < FLOAT_LIMIT)) {
             return false;
         }
         ret[i] = (float)number;

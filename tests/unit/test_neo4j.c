@@ -1,5 +1,6 @@
 /* The plugin's bodies, and what it makes of replies, against a scripted server. */
 #include <errno.h>
+#include <float.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -508,6 +509,29 @@ static void test_fetch_gives_only_what_a_memory_can_be(void **state)
     assert_int_equal(memferry_plugin.fetch(f->self, "", 5, see_first, &memory), 1);
 }
 
+static void test_fetch_reads_the_largest_float_as_it_was_written(void **state)
+{
+    struct fixture *f = *state;
+    float largest[] = {FLT_MAX, -FLT_MAX};
+    struct memferry_memory memory = {.id = text("a"),
+                                     .content = text("c"),
+                                     .kind = text(""),
+                                     .embedding_model = text(""),
+                                     .embedding_state = MEMFERRY_EMBEDDING_READY,
+                                     .embedding = largest,
+                                     .dims = 2,
+                                     .origin = text("o"),
+                                     .session_id = text(""),
+                                     .stamp = 9};
+
+    push(f, 200,
+         "{\"results\":[{\"data\":[{\"row\":[{\"id\":\"a\",\"content\":\"c\",\"stamp\":9,"
+         "\"origin\":\"o\",\"embedding_state\":\"ready\","
+         "\"embedding\":[3.40282347e+38,-3.40282347e+38]}]}]}]}");
+    open_instance(f);
+    assert_int_equal(memferry_plugin.fetch(f->self, "", 5, see_first, &memory), 1);
+}
+
 static void test_fetch_takes_no_more_rows_than_it_asked_for(void **state)
 {
     struct fixture *f = *state;
@@ -558,6 +582,7 @@ int main(void)
         TEST(test_fetch_reads_ints_and_floats_apart),
         TEST(test_fetch_survives_what_others_made_of_a_node),
         TEST(test_fetch_gives_only_what_a_memory_can_be),
+        TEST(test_fetch_reads_the_largest_float_as_it_was_written),
         TEST(test_fetch_takes_no_more_rows_than_it_asked_for),
         TEST(test_fetch_tells_a_failure),
     };
