@@ -69,7 +69,7 @@ static int count_event(void *arg, const struct journal_record *record)
     struct event event;
 
     count->events++;
-    if (event_decode(record->payload, record->payload_size, &event) != 0) {
+    if (event_check(record->payload, record->payload_size, &event) != 0) {
         printf("  event %" PRIu64 " can't be read\n", record->seq);
         count->unreadable++;
     }

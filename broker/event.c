@@ -8,6 +8,7 @@
 #include "broker/event.h"
 
 #include "broker/unpack.h"
+#include "client/wire/utf8.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -209,6 +210,29 @@ int event_decode(const uint8_t *payload, size_t size, struct event *ret_event)
         return -EBADMSG;
     }
     return 0;
+}
+
+/* Heads and values in the order they lie in, whatever they are within. */
+static bool texts_are_utf8(const uint8_t *payload, size_t size)
+{
+    struct unpack in = unpack_over(payload, size);
+    struct unpack_value value;
+
+    while (in.at < in.end) {
+        if (!unpack_next(&in, &value) ||
+            (value.type == UNPACK_TEXT &&
+             !utf8_valid((const char *)value.as.bytes.data, value.as.bytes.size))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+int event_check(const uint8_t *payload, size_t size, struct event *ret_event)
+{
+    int r = event_decode(payload, size, ret_event);
+
+    return r != 0 || texts_are_utf8(payload, size) ? r : -EBADMSG;
 }
 
 /* ---- what an event is ---- */

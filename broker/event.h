@@ -60,6 +60,9 @@ size_t event_encode(const struct event *event, uint8_t *buffer);
 
 /* 0, or -EBADMSG when the payload is none of ours. */
 int event_decode(const uint8_t *payload, size_t size, struct event *ret_event);
+/* The same, of bytes that may come off a disk: every text in it, in its fields too, is UTF-8. It
+ * looks at each byte, so it is called where the event is applied, and nowhere on the way there. */
+int event_check(const uint8_t *payload, size_t size, struct event *ret_event);
 
 /* put, delete, restore … */
 const char *event_op_name(enum event_op op);

@@ -270,7 +270,7 @@ int store_apply(struct store *store, const struct journal_record *record,
     struct store_event apply = {.record = record};
 
     assert(store->in_transaction && record->seq > store->pending.seq);
-    if (event_decode(record->payload, record->payload_size, &apply.event) < 0) {
+    if (event_check(record->payload, record->payload_size, &apply.event) < 0) {
         return error_set(err, STORE_E_EVENT,
                          "event %llu cannot be applied: its payload is none of ours",
                          (unsigned long long)record->seq);

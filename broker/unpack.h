@@ -2,8 +2,8 @@
  * unpack.h - reads msgpack off bytes that are there already, one value at a time.
  *
  * It allocates nothing and trusts no header: a text, array or map that claims more than the bytes
- * left is refused where it stands, and so is a text that is no UTF-8. What it hands out is borrowed
- * from the bytes. After a failure the position is anywhere: give the whole input up.
+ * left is refused where it stands. What it hands out is borrowed from the bytes. After a failure
+ * the position is anywhere: give the whole input up.
  */
 #ifndef MEMFERRY_UNPACK_H
 #define MEMFERRY_UNPACK_H

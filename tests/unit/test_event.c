@@ -153,7 +153,23 @@ static void test_what_a_newer_broker_wrote_is_refused(void **state)
     assert_refused("\x83\x01\x01\x03\xa1m\x09\x91\xc0", 9); /* fields are no map */
     assert_refused("\xdf\xff\xff\xff\xff", 5);              /* claims four billion pairs */
     assert_refused("\xc7\x00\x01", 3);                      /* an ext type */
-    assert_refused("\x82\x01\x02\x03\xa1\xff", 6);          /* an id that is no UTF-8 */
+}
+
+static void assert_checked(const char *bytes, size_t size, int expected)
+{
+    struct event found;
+
+    assert_int_equal(event_check((const uint8_t *)bytes, size, &found), expected);
+}
+
+static void test_a_text_that_is_no_utf8_is_refused_wherever_it_is(void **state)
+{
+    (void)state;
+    assert_checked("\x82\x01\x02\x03\xa1m", 6, 0);
+    assert_checked("\x82\x01\x02\x03\xa1\xff", 6, -EBADMSG);                    /* an id */
+    assert_checked("\x83\x01\x01\x03\xa1m\x09\x81\xa1k\xa1v", 12, 0);           /* fields */
+    assert_checked("\x83\x01\x01\x03\xa1m\x09\x81\xa1k\xa1\xff", 12, -EBADMSG); /* a value */
+    assert_checked("\x83\x01\x01\x03\xa1m\x09\x81\xa1\xc0\xa1v", 12, -EBADMSG); /* a name */
 }
 
 static void test_what_is_of_no_memory_names_none(void **state)
@@ -229,6 +245,7 @@ int main(void)
         cmocka_unit_test(test_every_cut_payload_is_refused),
         cmocka_unit_test(test_changed_bytes_never_read_past_the_end),
         cmocka_unit_test(test_what_a_newer_broker_wrote_is_refused),
+        cmocka_unit_test(test_a_text_that_is_no_utf8_is_refused_wherever_it_is),
         cmocka_unit_test(test_what_is_of_no_memory_names_none),
         cmocka_unit_test(test_conditions_and_deletes_wait_for_the_apply),
         cmocka_unit_test(test_ops_have_names),
