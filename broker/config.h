@@ -79,6 +79,7 @@ struct config *config_free(struct config *config);
 
 /* Whether a lane made for one would be the same made for the other; lines don't count. */
 bool config_same_backend(const struct config_backend *a, const struct config_backend *b);
+bool config_same_guard(const struct config_guard *a, const struct config_guard *b);
 /* Whether they differ in what is in force only after a restart. */
 bool config_needs_restart(const struct config *a, const struct config *b);
 

@@ -1,4 +1,7 @@
-/* config_compare.c - what a reload means: which backends stay, and what only a restart changes. */
+/*
+ * config_compare.c - what a reload means: which backends stay, whether the guard begins anew, and
+ * what only a restart changes.
+ */
 #include "broker/config.h"
 
 #include <string.h>
@@ -22,6 +25,16 @@ bool config_same_backend(const struct config_backend *a, const struct config_bac
         }
     }
     return true;
+}
+
+bool config_same_guard(const struct config_guard *a, const struct config_guard *b)
+{
+    return a->rapid_delete_count == b->rapid_delete_count &&
+           a->rapid_delete_window_ms == b->rapid_delete_window_ms &&
+           a->bulk_change_percent == b->bulk_change_percent &&
+           a->bulk_change_window_ms == b->bulk_change_window_ms &&
+           a->bulk_change_least == b->bulk_change_least && a->schema_change == b->schema_change &&
+           a->mass_statement == b->mass_statement;
 }
 
 bool config_needs_restart(const struct config *a, const struct config *b)

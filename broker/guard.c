@@ -210,17 +210,6 @@ static void committed(struct applier_watch *watch, struct store *store,
 
 /* ---- another config ---- */
 
-static bool is_same(const struct config_guard *one, const struct config_guard *other)
-{
-    return one->rapid_delete_count == other->rapid_delete_count &&
-           one->rapid_delete_window_ms == other->rapid_delete_window_ms &&
-           one->bulk_change_percent == other->bulk_change_percent &&
-           one->bulk_change_window_ms == other->bulk_change_window_ms &&
-           one->bulk_change_least == other->bulk_change_least &&
-           one->schema_change == other->schema_change &&
-           one->mass_statement == other->mass_statement;
-}
-
 struct reload {
     struct applier_work work;
     struct guard *guard;
@@ -234,7 +223,7 @@ static void reload_done(struct applier_work *work, int status, const struct erro
 
     (void)err;
     /* What is remembered is read back only for another config; or when it is not remembered. */
-    if (status == 0 && !(guard->is_ready && is_same(&guard->config, &reload->config))) {
+    if (status == 0 && !(guard->is_ready && config_same_guard(&guard->config, &reload->config))) {
         guard_end_windows(guard);
         guard->config = reload->config;
         guard_begin_windows(guard);
