@@ -14,8 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define NOTE_NAME "newest-backup"
-#define NOTE_MAX  (PATH_MAX + 32)
+#define NOTE_MAX (PATH_MAX + 32)
 
 struct backup_target {
     char path[PATH_MAX]; /* its directory without links */
@@ -287,8 +286,9 @@ void backup_note(const char *state_dir, const char *path, uint64_t seq)
     char name[PATH_MAX], making[PATH_MAX];
 
     if (strchr(path, '\n') == NULL &&
-        snprintf(name, sizeof name, "%s/" NOTE_NAME, state_dir) < (int)sizeof name &&
-        snprintf(making, sizeof making, "%s/" NOTE_NAME ".tmp", state_dir) < (int)sizeof making &&
+        snprintf(name, sizeof name, "%s/" BACKUP_NOTE_NAME, state_dir) < (int)sizeof name &&
+        snprintf(making, sizeof making, "%s/" BACKUP_NOTE_NAME ".tmp", state_dir) <
+            (int)sizeof making &&
         write_note(making, path, seq) && rename(making, name) == 0) {
         (void)sync_directory(name, NULL);
     }
@@ -299,7 +299,7 @@ char *backup_newest(const char *state_dir)
     char line[NOTE_MAX], *name = NULL, *found = NULL, *path;
     FILE *file = NULL;
 
-    if (paths_join(&name, state_dir, NOTE_NAME, NULL) == 0) {
+    if (paths_join(&name, state_dir, BACKUP_NOTE_NAME, NULL) == 0) {
         file = fopen(name, "re");
     }
     free(name);

@@ -16,6 +16,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define BACKUP_NOTE_NAME "newest-backup" /* in the state directory: where the newest one is */
+
 enum backup_outcome {
     BACKUP_E_PATH = 1, /* there is such a file, or none can be made there */
     BACKUP_E_FULL,

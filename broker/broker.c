@@ -288,6 +288,7 @@ static struct broker *broker_new(const struct options *options, struct log *log)
                                          .sessions = &broker->sessions,
                                          .backups = &broker->backups,
                                          .stats = &broker->stats,
+                                         .places = &broker->places,
                                          .health = &broker->health,
                                          .log = log,
                                          .mailbox = &broker->mailbox};

@@ -1,6 +1,8 @@
 /* footprint.c - see footprint.h. */
 #include "broker/footprint.h"
 
+#include "broker/backup_file.h"
+
 #include <dirent.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -48,19 +50,33 @@ static uint64_t descriptors(void)
     return count > 3 ? count - 3 : 0; /* ".", "..", and the directory itself */
 }
 
-static bool file_status(const char *state_dir, const char *name, struct stat *ret)
-{
-    char path[PATH_MAX];
-    int length = snprintf(path, sizeof path, "%s/%s", state_dir, name);
-
-    return length < (int)sizeof path && stat(path, ret) == 0;
-}
-
-static uint64_t file_bytes(const char *state_dir, const char *name)
+static uint64_t file_bytes(const char *path)
 {
     struct stat status;
 
-    return file_status(state_dir, name, &status) ? (uint64_t)status.st_size : 0;
+    return stat(path, &status) == 0 ? (uint64_t)status.st_size : 0;
+}
+
+/* Of a database, its write-ahead log. */
+static uint64_t wal_bytes(const char *path)
+{
+    char wal[PATH_MAX];
+    int length = snprintf(wal, sizeof wal, "%s-wal", path);
+
+    return length < (int)sizeof wal ? file_bytes(wal) : 0;
+}
+
+/* 0: none is known. */
+static int64_t backup_ms(const char *state_dir)
+{
+    char path[PATH_MAX];
+    struct stat note;
+    int length = snprintf(path, sizeof path, "%s/" BACKUP_NOTE_NAME, state_dir);
+
+    if (length >= (int)sizeof path || stat(path, &note) < 0) {
+        return 0;
+    }
+    return (int64_t)note.st_mtim.tv_sec * 1000 + note.st_mtim.tv_nsec / 1000000;
 }
 
 static void disk_read(const char *state_dir, struct footprint *ret)
@@ -73,24 +89,21 @@ static void disk_read(const char *state_dir, struct footprint *ret)
     }
 }
 
-void footprint_read(const char *state_dir, struct footprint *ret)
+void footprint_read(const struct places *places, struct footprint *ret)
 {
     struct rlimit limit;
-    struct stat note;
 
     *ret = (struct footprint){.rss_bytes = rss_bytes(),
                               .cpu_ms = cpu_ms(),
                               .descriptors = descriptors(),
-                              .store_bytes = file_bytes(state_dir, "memferry.db"),
-                              .wal_bytes = file_bytes(state_dir, "memferry.db-wal"),
-                              .index_bytes = file_bytes(state_dir, "search.db") +
-                                             file_bytes(state_dir, "search.db-wal") +
-                                             file_bytes(state_dir, "vectors.idx")};
+                              .store_bytes = file_bytes(places->store_file),
+                              .wal_bytes = wal_bytes(places->store_file),
+                              .index_bytes = file_bytes(places->index_file) +
+                                             wal_bytes(places->index_file) +
+                                             file_bytes(places->vector_file),
+                              .backup_ms = backup_ms(places->state_dir)};
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         ret->descriptors_max = limit.rlim_cur;
     }
-    if (file_status(state_dir, "newest-backup", &note)) {
-        ret->backup_ms = (int64_t)note.st_mtim.tv_sec * 1000 + note.st_mtim.tv_nsec / 1000000;
-    }
-    disk_read(state_dir, ret);
+    disk_read(places->state_dir, ret);
 }

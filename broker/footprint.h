@@ -7,6 +7,8 @@
 #ifndef MEMFERRY_FOOTPRINT_H
 #define MEMFERRY_FOOTPRINT_H
 
+#include "broker/places.h"
+
 #include <stdint.h>
 
 struct footprint {
@@ -18,6 +20,6 @@ struct footprint {
     int64_t backup_ms;                     /* when the newest backup was made; 0: none is known */
 };
 
-void footprint_read(const char *state_dir, struct footprint *ret);
+void footprint_read(const struct places *places, struct footprint *ret);
 
 #endif

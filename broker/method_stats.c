@@ -2,7 +2,6 @@
  * method_stats.c - stats: how it goes, as numbers. The loop's are taken at once, the store's and
  * the machine's by the reader.
  */
-#include "broker/backup.h"
 #include "broker/footprint.h"
 #include "broker/methods.h"
 #include "broker/pack.h"
@@ -27,7 +26,7 @@ struct stats_query {
     char config[PATH_MAX]; /* "": none */
     struct journal_stats journal;
     struct search_stats search;
-    const char *state_dir; /* the broker's */
+    const struct places *places;
     struct footprint footprint;
     unsigned peers, peers_most, peers_max;
     uint64_t subscribed, requests, errors, unapplied;
@@ -51,7 +50,7 @@ static void take_numbers(struct stats_query *query, const struct services *servi
     query->errors = services->peers->errors;
     query->unapplied = services->writes->unapplied;
     query->subscribed = services->subscribers->count;
-    query->state_dir = services->backups->state_dir;
+    query->places = services->places;
     query->put_count = put->count;
     query->put_sum_us = put->sum_us;
     query->put_p50_us = histogram_at(put, 0.50);
@@ -70,7 +69,7 @@ static void pack_server(msgpack_packer *packer, const struct stats_query *query)
     pack_uint_member(packer, "pid", (uint64_t)getpid());
     pack_int_member(packer, "started_ms", query->started_ms);
     pack_int_member(packer, "uptime_ms", clock_wall_ms() - query->started_ms);
-    pack_text_member(packer, "state_dir", query->state_dir);
+    pack_text_member(packer, "state_dir", query->places->state_dir);
     pack_text_member(packer, "config", query->config);
     pack_int_member(packer, "config_ms", query->config_ms);
     pack_uint_member(packer, "rss_bytes", query->footprint.rss_bytes);
@@ -173,7 +172,7 @@ static int run_stats(struct query *base, struct reader *reader, struct error *er
     msgpack_packer packer;
     int r = reader_counts(reader, &counts, err);
 
-    footprint_read(query->state_dir, &query->footprint);
+    footprint_read(query->places, &query->footprint);
     if (r != 0) {
         return r;
     }

@@ -14,6 +14,7 @@
 #include "broker/health.h"
 #include "broker/params.h"
 #include "broker/peer.h"
+#include "broker/places.h"
 #include "broker/query.h"
 #include "broker/searches.h"
 #include "broker/sessions.h"
@@ -36,6 +37,7 @@ struct services {
     struct sessions *sessions;
     struct backups *backups;
     struct stats *stats;
+    const struct places *places;
     struct health *health;
     struct alerts *alerts;
     struct subscribers *subscribers;
