@@ -37,6 +37,15 @@ bool answer_begin(struct answer *answer, struct call *call)
     return true;
 }
 
+bool answer_asked(struct answer *answer, struct call *call, int code)
+{
+    if (code != MEMFERRY_OK) {
+        tool_failed(call, code);
+        return false;
+    }
+    return answer_begin(answer, call);
+}
+
 void answer_field(struct answer *answer, const char *key, const char *text)
 {
     if (text[0] != '\0') {

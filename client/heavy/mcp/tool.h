@@ -41,6 +41,8 @@ struct answer {
 
 /* False: out of memory; the call was answered. */
 bool answer_begin(struct answer *answer, struct call *call);
+/* The same, of what the broker was asked for: false, and told, when that failed. */
+bool answer_asked(struct answer *answer, struct call *call, int code);
 /* A field that is text; nothing when it is "". */
 void answer_field(struct answer *answer, const char *key, const char *text);
 void answer_int(struct answer *answer, const char *key, int64_t value);

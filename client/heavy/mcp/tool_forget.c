@@ -56,11 +56,7 @@ static void forget_asked(struct call *call, int code)
     struct forgotten sum = {0};
     struct answer answer;
 
-    if (code != MEMFERRY_OK) {
-        tool_failed(call, code);
-        return;
-    }
-    if (!answer_begin(&answer, call)) {
+    if (!answer_asked(&answer, call, code)) {
         return;
     }
     json_write_key(&answer.w, "memories");

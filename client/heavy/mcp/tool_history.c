@@ -37,11 +37,7 @@ static void history_asked(struct call *call, int code)
     size_t count = memferry_node_count(versions);
     struct answer answer;
 
-    if (code != MEMFERRY_OK) {
-        tool_failed(call, code);
-        return;
-    }
-    if (!answer_begin(&answer, call)) {
+    if (!answer_asked(&answer, call, code)) {
         return;
     }
     fprintf(answer.out, "Versions of \"%s\", the newest first%s:\n", id,

@@ -69,11 +69,7 @@ static void get_asked(struct call *call, int code)
         tool_error(call, "recall: %s. history lists the versions of a memory.", call_why(call));
         return;
     }
-    if (code != MEMFERRY_OK) {
-        tool_failed(call, code);
-        return;
-    }
-    if (!answer_begin(&answer, call)) {
+    if (!answer_asked(&answer, call, code)) {
         return;
     }
     struct part part = memory_part(memory, (size_t)tool_int(call, "offset", 0), WHOLE_PART);
@@ -199,11 +195,7 @@ static void search_asked(struct call *call, int code)
     char next[32] = "";
     struct answer answer;
 
-    if (code != MEMFERRY_OK) {
-        tool_failed(call, code);
-        return;
-    }
-    if (!answer_begin(&answer, call)) {
+    if (!answer_asked(&answer, call, code)) {
         return;
     }
     size_t from = (size_t)skipped(call) < count ? (size_t)skipped(call) : count;
@@ -245,11 +237,7 @@ static void list_asked(struct call *call, int code)
     const struct memferry_node *memories = memferry_node_get(root, "memories");
     struct answer answer;
 
-    if (code != MEMFERRY_OK) {
-        tool_failed(call, code);
-        return;
-    }
-    if (!answer_begin(&answer, call)) {
+    if (!answer_asked(&answer, call, code)) {
         return;
     }
     tell_count(&answer, memferry_node_count(memories), "listed, those changed last first",

@@ -78,11 +78,7 @@ static void alerts_asked(struct call *call, int code)
         memferry_node_get(memferry_reply_root(call->reply), "alerts");
     struct answer answer;
 
-    if (code != MEMFERRY_OK) {
-        tool_failed(call, code);
-        return;
-    }
-    if (!answer_begin(&answer, call)) {
+    if (!answer_asked(&answer, call, code)) {
         return;
     }
     tell_store(&answer, stats);

@@ -179,11 +179,7 @@ static void undo_asked(struct call *call, int code)
     bool dry_run = !tool_bool(call, "confirm");
     struct answer answer;
 
-    if (code != MEMFERRY_OK) {
-        tool_failed(call, code);
-        return;
-    }
-    if (!answer_begin(&answer, call)) {
+    if (!answer_asked(&answer, call, code)) {
         return;
     }
     json_write_key(&answer.w, "memories");
