@@ -8,6 +8,7 @@
 
 #include "client/cli/suggest.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -166,4 +167,20 @@ const char *args_nth(const struct args *args, const char *name, size_t n)
 const char *args_word(const struct args *args, size_t i)
 {
     return i < args->word_count ? args->words[i] : NULL;
+}
+
+bool number_parse(const char *text, uint64_t least, uint64_t most, uint64_t *ret)
+{
+    char *end;
+
+    if (text[0] < (least > 0 ? '1' : '0') || text[0] > '9') {
+        return false;
+    }
+    errno = 0;
+    unsigned long long number = strtoull(text, &end, 10);
+    if (*end != '\0' || errno != 0 || number < least || number > most) {
+        return false;
+    }
+    *ret = number;
+    return true;
 }

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct option {
     const char *name;  /* without dashes; NULL ends a table */
@@ -43,6 +44,10 @@ bool args_has(const struct args *args, const char *name);
 const char *args_value(const struct args *args, const char *name);
 /* The n-th value of a repeated option, or NULL. */
 const char *args_nth(const struct args *args, const char *name, size_t n);
+/* A number in digits, from least to most; from 1 on it begins with no 0. False: it is none, and
+ * *ret is left alone. */
+bool number_parse(const char *text, uint64_t least, uint64_t most, uint64_t *ret);
+
 /* The i-th word, or NULL. */
 const char *args_word(const struct args *args, size_t i);
 

@@ -5,7 +5,6 @@
 #include "client/cli/text.h"
 #include "client/cli/times.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,11 +14,7 @@
 
 static int read_number(struct cli *cli, const char *text, uint64_t *ret)
 {
-    char *end;
-
-    errno = 0;
-    *ret = strtoull(text, &end, 10);
-    if (text[0] < '1' || text[0] > '9' || *end != '\0' || errno != 0) {
+    if (!number_parse(text, 1, UINT64_MAX, ret)) {
         return cli_usage(cli, "%.40s is no version; memferry history lists them", text);
     }
     return EXIT_OK;

@@ -29,18 +29,15 @@ struct list {
 static int read_limit(struct cli *cli, const struct args *args, struct list *list)
 {
     const char *text = args_value(args, "limit");
-    char *end;
+    uint64_t limit;
 
     list->all = args_has(args, "all");
-    list->limit = list->all ? LIMIT_PAGE : LIMIT_DEFAULT;
-    if (text == NULL) {
-        return EXIT_OK;
-    }
-    list->limit = strtoll(text, &end, 10);
-    if (text[0] < '1' || text[0] > '9' || *end != '\0' || list->limit > LIMIT_PAGE) {
+    limit = list->all ? LIMIT_PAGE : LIMIT_DEFAULT;
+    if (text != NULL && !number_parse(text, 1, LIMIT_PAGE, &limit)) {
         return cli_usage(cli, "--limit %.40s is not between 1 and %d; --all gives every memory",
                          text, LIMIT_PAGE);
     }
+    list->limit = (int64_t)limit;
     return EXIT_OK;
 }
 

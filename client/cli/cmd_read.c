@@ -5,7 +5,6 @@
 #include "client/cli/text.h"
 #include "client/cli/times.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 static int one_id(struct cli *cli, const struct args *args)
@@ -20,15 +19,12 @@ static int one_id(struct cli *cli, const struct args *args)
 static int read_version(struct cli *cli, const struct args *args, uint64_t *ret)
 {
     const char *text = args_value(args, "version");
-    char *end;
 
     *ret = 0;
     if (text == NULL) {
         return EXIT_OK;
     }
-    errno = 0;
-    *ret = strtoull(text, &end, 10);
-    if (text[0] < '1' || text[0] > '9' || *end != '\0' || errno != 0) {
+    if (!number_parse(text, 1, UINT64_MAX, ret)) {
         return cli_usage(cli, "--version %.40s is no version; memferry history lists them", text);
     }
     return EXIT_OK;

@@ -49,15 +49,12 @@ static char *join_words(const struct args *args)
 static int read_limit(struct cli *cli, const struct args *args, struct search *search)
 {
     const char *text = args_value(args, "limit");
-    char *end;
+    uint64_t limit = 0;
 
-    if (text == NULL) {
-        return EXIT_OK;
-    }
-    search->limit = strtoll(text, &end, 10);
-    if (text[0] < '1' || text[0] > '9' || *end != '\0' || search->limit > LIMIT_MAX) {
+    if (text != NULL && !number_parse(text, 1, LIMIT_MAX, &limit)) {
         return cli_usage(cli, "--limit %.40s is not between 1 and %d", text, LIMIT_MAX);
     }
+    search->limit = (int64_t)limit;
     return EXIT_OK;
 }
 

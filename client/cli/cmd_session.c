@@ -87,20 +87,18 @@ static void print_session(struct cli *cli, const struct memferry_session *sessio
 static int read_pid(struct cli *cli, const struct args *args, pid_t *ret_pid)
 {
     const char *text = args_value(args, "pid");
-    char *end;
+    uint64_t pid;
 
     *ret_pid = 0;
     if (text == NULL) {
         return EXIT_OK;
     }
-    errno = 0;
-    long pid = strtol(text, &end, 10);
-    if (text[0] < '1' || text[0] > '9' || *end != '\0' || errno != 0 || pid > INT_MAX) {
+    if (!number_parse(text, 1, INT_MAX, &pid)) {
         return cli_usage(cli, "--pid %.40s is no process id", text);
     }
     *ret_pid = (pid_t)pid;
     return kill(*ret_pid, 0) < 0 && errno == ESRCH
-               ? cli_fail(cli, EXIT_DATA, "there is no process %ld to own the session", pid)
+               ? cli_fail(cli, EXIT_DATA, "there is no process %d to own the session", *ret_pid)
                : EXIT_OK;
 }
 

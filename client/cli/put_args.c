@@ -177,15 +177,12 @@ static int read_tags(struct put_args *input, struct cli *cli, const struct args 
 static int read_expected(struct put_args *input, struct cli *cli, const struct args *args)
 {
     const char *text = args_value(args, "expect");
-    char *end;
 
     if (text == NULL) {
         return EXIT_OK;
     }
-    errno = 0;
     input->put.has_expected_version = true;
-    input->put.expected_version = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0) {
+    if (!number_parse(text, 0, UINT64_MAX, &input->put.expected_version)) {
         return cli_usage(cli, "--expect %.40s is no version; 0 means that it must not exist", text);
     }
     return EXIT_OK;

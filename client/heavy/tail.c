@@ -247,16 +247,10 @@ static int follow(struct tail *tail)
 static int read_number(struct cli *cli, const struct args *args, const char *name, uint64_t *ret)
 {
     const char *value = args_value(args, name);
-    char *end;
 
-    if (value == NULL) {
-        return EXIT_OK;
-    }
-    errno = 0;
-    *ret = strtoull(value, &end, 10);
-    return value[0] < '1' || value[0] > '9' || *end != '\0' || errno != 0 || *ret > INT64_MAX
-               ? cli_usage(cli, "--%s %.40s is no number from 1 on", name, value)
-               : EXIT_OK;
+    return value == NULL || number_parse(value, 1, INT64_MAX, ret)
+               ? EXIT_OK
+               : cli_usage(cli, "--%s %.40s is no number from 1 on", name, value);
 }
 
 /* RFC 3339: date, time, maybe a fraction, which is passed over, and Z or an offset. */

@@ -349,10 +349,29 @@ static void test_a_line_gets_what_a_repeat_needs_and_keeps_its_own(void **state)
     memferry_close(m);
 }
 
+static void test_a_number_is_digits_within_its_bounds(void **state)
+{
+    uint64_t number = 77;
+
+    (void)state;
+    assert_true(number_parse("1", 1, 9, &number) && number == 1);
+    assert_true(number_parse("0", 0, 9, &number) && number == 0);
+    assert_true(number_parse("18446744073709551615", 1, UINT64_MAX, &number));
+    assert_true(number == UINT64_MAX);
+    number = 77;
+    static const char *const bad[] = {"", "0", "01", "-1", "+1", " 1", "1 ", "1x", "10", NULL};
+    for (size_t i = 0; bad[i] != NULL; i++) {
+        assert_false(number_parse(bad[i], 1, 9, &number));
+    }
+    assert_false(number_parse("18446744073709551616", 1, UINT64_MAX, &number));
+    assert_int_equal(number, 77);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_options_and_words_may_be_mixed),
+        cmocka_unit_test(test_a_number_is_digits_within_its_bounds),
         cmocka_unit_test(test_parsing_can_stop_behind_the_command),
         cmocka_unit_test(test_an_optional_value_comes_behind_an_equals_sign_only),
         cmocka_unit_test(test_bad_options_are_told_with_what_was_meant),

@@ -6,7 +6,6 @@
  */
 #include "client/heavy/mcp/memory_show.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define LIMIT_MAX     50
@@ -153,13 +152,9 @@ static int64_t limit_of(const struct call *call)
 static int64_t skipped(const struct call *call)
 {
     const char *cursor = tool_text(call, "cursor");
-    char *end;
+    uint64_t skip = 0;
 
-    if (cursor == NULL) {
-        return 0;
-    }
-    long long skip = strtoll(cursor, &end, 10);
-    return cursor[0] >= '1' && cursor[0] <= '9' && *end == '\0' && skip < FOUND_MAX ? skip : -1;
+    return cursor == NULL || number_parse(cursor, 1, FOUND_MAX - 1, &skip) ? (int64_t)skip : -1;
 }
 
 static int64_t wanted(const struct call *call)

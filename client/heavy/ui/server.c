@@ -9,13 +9,13 @@
  */
 #include "client/heavy/ui/server.h"
 
+#include "client/cli/times.h"
 #include "client/heavy/ui/assets.h"
 #include "client/heavy/ui/call.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +28,7 @@ struct server {
     struct memferry *m;
     struct MHD_Daemon *daemon;
     struct access access;
-    atomic_long used_at; /* CLOCK_MONOTONIC, seconds */
+    _Atomic int64_t used_ms; /* monotonic */
 };
 
 /* Of one request: its body so far. */
@@ -37,14 +37,6 @@ struct body {
     bool too_large;
     char bytes[CALL_PARAMS_MAX + 1];
 };
-
-static time_t now(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec;
-}
 
 static const char *header(struct MHD_Connection *connection, const char *name)
 {
@@ -171,7 +163,7 @@ static enum MHD_Result post(struct server *server, struct MHD_Connection *connec
     if (strncmp(path, calls, strlen(calls)) != 0) {
         return answer_text(connection, MHD_HTTP_NOT_FOUND, "There is nothing to call.\n");
     }
-    atomic_store(&server->used_at, now());
+    server->used_ms = monotonic_ms();
     return call(server, connection, path + strlen(calls), body);
 }
 
@@ -268,7 +260,7 @@ int server_start(struct server **ret, struct memferry *m, uint16_t port)
         return -ENOMEM;
     }
     server->m = m;
-    atomic_init(&server->used_at, now());
+    server->used_ms = monotonic_ms();
     int fd = listen_on(port, &port);
     int result = fd < 0 ? fd : access_init(&server->access, port);
     if (result == 0) {
@@ -300,7 +292,7 @@ int server_link(const struct server *server, char *buffer, size_t size)
                     server->access.token);
 }
 
-time_t server_idle(const struct server *server)
+int64_t server_idle_ms(const struct server *server)
 {
-    return now() - (time_t)atomic_load(&server->used_at);
+    return monotonic_ms() - server->used_ms;
 }

@@ -11,7 +11,6 @@
 #include "memferry/client.h"
 
 #include <stdint.h>
-#include <time.h>
 
 struct server;
 
@@ -22,7 +21,7 @@ struct server *server_stop(struct server *server);
 
 /* Good once; see access.h. "http://127.0.0.1:PORT/?token=…". */
 int server_link(const struct server *server, char *buffer, size_t size);
-/* Seconds since somebody was let in last, or since the start. Any thread. */
-time_t server_idle(const struct server *server);
+/* Since the page last asked for something, or since the start. Any thread. */
+int64_t server_idle_ms(const struct server *server);
 
 #endif

@@ -10,30 +10,22 @@
 #include "client/heavy/heavy.h"
 #include "client/heavy/ui/server.h"
 
-#include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define IDLE_MAX_S (60 * 60)
+#define IDLE_MAX_MS (60 * 60 * 1000)
 
-static int read_port(const struct args *args, uint16_t *ret)
+/* 0: any that is free. */
+static int read_port(struct cli *cli, const struct args *args, uint16_t *ret)
 {
     const char *text = args_value(args, "port");
-    char *end = NULL;
+    uint64_t port = 0;
 
-    *ret = 0;
-    if (text == NULL) {
-        return 0;
-    }
-    errno = 0;
-    unsigned long port = strtoul(text, &end, 10);
-    if (errno != 0 || *end != '\0' || text[0] < '0' || text[0] > '9' || port < 1024 ||
-        port > 65535) {
-        return -EINVAL;
+    if (text != NULL && (!number_parse(text, 0, UINT16_MAX, &port) || port < 1024)) {
+        return cli_usage(cli, "--port is a number from 1024 to 65535, not %.40s", text);
     }
     *ret = (uint16_t)port;
-    return 0;
+    return EXIT_OK;
 }
 
 static void print_link(struct cli *cli, const struct server *server)
@@ -57,7 +49,7 @@ static void wait_for_end(const struct server *server, const sigset_t *ends)
 {
     const struct timespec minute = {.tv_sec = 60};
 
-    while (sigtimedwait(ends, NULL, &minute) < 0 && server_idle(server) < IDLE_MAX_S) {
+    while (sigtimedwait(ends, NULL, &minute) < 0 && server_idle_ms(server) < IDLE_MAX_MS) {
     }
 }
 
@@ -85,16 +77,13 @@ static int serve(struct cli *cli, uint16_t port)
 
 static int run(struct cli *cli, const struct args *args)
 {
-    uint16_t port;
+    uint16_t port = 0;
 
     if (args->word_count > 0) {
         return cli_usage(cli, "ui takes no words");
     }
-    if (read_port(args, &port) != 0) {
-        return cli_usage(cli, "--port is a number from 1024 to 65535, not %.40s",
-                         args_value(args, "port"));
-    }
-    int result = cli_connect(cli);
+    int result = read_port(cli, args, &port);
+    result = result == EXIT_OK ? cli_connect(cli) : result;
     return result == EXIT_OK ? serve(cli, port) : result;
 }
 
