@@ -91,24 +91,7 @@ __attribute__((constructor)) static void begin(void)
 
 static bool find_path(int dir_fd, const char *name, char path[PATH_MAX])
 {
-    char link[64];
-    size_t root_size = strlen(breaker.root);
-    ssize_t size = 0;
-
-    if (breaker.control == NULL) {
-        return false;
-    }
-    if (name[0] != '/') {
-        snprintf(link, sizeof link, dir_fd == AT_FDCWD ? "/proc/self/cwd" : "/proc/self/fd/%d",
-                 dir_fd);
-        size = readlink(link, path, PATH_MAX / 2);
-        if (size < 0 || (size_t)size + strlen(name) + 2 > PATH_MAX) {
-            return false;
-        }
-        path[size++] = '/';
-    }
-    snprintf(path + size, PATH_MAX - (size_t)size, "%s", name);
-    return strncmp(path, breaker.root, root_size) == 0;
+    return breaker.control != NULL && interpose_path(breaker.root, dir_fd, name, path);
 }
 
 static bool path_matches(const char *path)
@@ -260,11 +243,6 @@ static int open_counted(int dir_fd, const char *name, int flags, mode_t mode)
     int fd = NEXT(openat)(dir_fd, name, flags, mode);
     opened(fd, ours ? path : NULL);
     return fd;
-}
-
-static mode_t mode_of(int flags, va_list rest)
-{
-    return (flags & (O_CREAT | __O_TMPFILE)) != 0 ? va_arg(rest, mode_t) : 0;
 }
 
 int open(const char *name, int flags, ...)

@@ -145,25 +145,7 @@ static void watch(int fd, enum watched what)
 /* The absolute path, when it is of the root. */
 static bool find_path(int dir_fd, const char *name, char path[PATH_MAX])
 {
-    char link[64];
-    size_t root_size = strlen(recorder.root);
-    ssize_t size = 0;
-
-    if (recorder.log_fd < 0) {
-        return false;
-    }
-    if (name[0] != '/') {
-        snprintf(link, sizeof link, dir_fd == AT_FDCWD ? "/proc/self/cwd" : "/proc/self/fd/%d",
-                 dir_fd);
-        size = readlink(link, path, PATH_MAX / 2);
-        if (size < 0 || (size_t)size + strlen(name) + 2 > PATH_MAX) {
-            return false;
-        }
-        path[size++] = '/';
-    }
-    snprintf(path + size, PATH_MAX - (size_t)size, "%s", name);
-    return strncmp(path, recorder.root, root_size) == 0 &&
-           (path[root_size] == '/' || path[root_size] == '\0');
+    return recorder.log_fd >= 0 && interpose_path(recorder.root, dir_fd, name, path);
 }
 
 /* ---- names ---- */
@@ -198,11 +180,6 @@ static int open_watched(int dir_fd, const char *name, int flags, mode_t mode, en
     }
     unlock();
     return fd;
-}
-
-static mode_t mode_of(int flags, va_list rest)
-{
-    return (flags & (O_CREAT | __O_TMPFILE)) != 0 ? va_arg(rest, mode_t) : 0;
 }
 
 int open(const char *name, int flags, ...)
