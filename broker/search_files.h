@@ -22,7 +22,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define SEARCH_BATCH_MAX 200
+#define SEARCH_BATCH_MAX 1000
 
 struct search_mark {
     uint64_t row;

@@ -25,11 +25,14 @@ static const char *const texts[INDEX_STATEMENTS] = {
                      "deleted_ms=?7 WHERE doc=?1",
     [INDEX_CHANGE_STATE] =
         "UPDATE doc SET session_id=?5, updated_ms=?6, deleted_ms=?7 WHERE doc=?1",
+    /* With values, not by SELECT: a statement that may add many rows makes FTS5 write out what it
+     * has gathered, each time. */
+    [INDEX_WORDS] = "SELECT doc, content, tags, kind, memory_id FROM doc WHERE doc=?1",
     [INDEX_WORDS_ADD] = "INSERT INTO memory_fts(rowid, content, tags, kind, memory_id) "
-                        "SELECT doc, content, tags, kind, memory_id FROM doc WHERE doc=?1",
+                        "VALUES(?1, ?2, ?3, ?4, ?5)",
     [INDEX_WORDS_REMOVE] =
         "INSERT INTO memory_fts(memory_fts, rowid, content, tags, kind, memory_id) "
-        "SELECT 'delete', doc, content, tags, kind, memory_id FROM doc WHERE doc=?1",
+        "VALUES('delete', ?1, ?2, ?3, ?4, ?5)",
     [INDEX_SET_ROW] = "UPDATE doc SET row=?2, vector_seq=?3 WHERE doc=?1",
     [INDEX_RESET_ROWS] = "UPDATE doc SET row=NULL, vector_seq=0 WHERE row IS NOT NULL",
     [INDEX_EACH] = "SELECT " DOC_COLUMNS ", memory_id FROM doc WHERE doc>?1 ORDER BY doc LIMIT ?2",

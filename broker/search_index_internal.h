@@ -16,6 +16,7 @@ enum index_statement {
     INDEX_ADD,
     INDEX_CHANGE,
     INDEX_CHANGE_STATE,
+    INDEX_WORDS,
     INDEX_WORDS_ADD,
     INDEX_WORDS_REMOVE,
     INDEX_SET_ROW,

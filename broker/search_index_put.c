@@ -32,15 +32,6 @@ static int join_tags(struct search_index *index, const struct memferry_memory *m
     return 0;
 }
 
-static int run_on_doc(struct search_index *index, enum index_statement which, int64_t doc,
-                      struct error *err)
-{
-    sqlite3_stmt *statement = index->statements[which];
-
-    sql_bind_int(statement, 1, doc);
-    return sql_run(&index->sql, statement, err);
-}
-
 /* content, tags and kind, where the statement has them. */
 static void bind_texts(struct search_index *index, sqlite3_stmt *statement,
                        const struct memferry_memory *memory, size_t tags_size)
@@ -80,6 +71,39 @@ static int find(struct search_index *index, const struct memferry_memory *memory
     return r;
 }
 
+static int add_words(struct search_index *index, const struct memferry_memory *memory,
+                     size_t tags_size, int64_t doc, struct error *err)
+{
+    sqlite3_stmt *write = index->statements[INDEX_WORDS_ADD];
+
+    sql_bind_int(write, 1, doc);
+    bind_texts(index, write, memory, tags_size);
+    sql_bind_text(write, 5, memory->id.data, memory->id.size);
+    return sql_run(&index->sql, write, err);
+}
+
+/* FTS5 must be told the words as they were put in. */
+static int remove_words(struct search_index *index, int64_t doc, struct error *err)
+{
+    sqlite3_stmt *find = index->statements[INDEX_WORDS];
+    sqlite3_stmt *write = index->statements[INDEX_WORDS_REMOVE];
+    bool row;
+
+    sql_bind_int(find, 1, doc);
+    int r = sql_step(&index->sql, find, &row, err);
+    if (r != 0 || !row) {
+        return r;
+    }
+    sql_bind_int(write, 1, doc);
+    for (int i = 1; i < 5; i++) {
+        sql_bind_text(write, i + 1, (const char *)sqlite3_column_text(find, i),
+                      (size_t)sqlite3_column_bytes(find, i));
+    }
+    r = sql_run(&index->sql, write, err);
+    sql_reset(find); /* it was bound to what is read */
+    return r;
+}
+
 static int add(struct search_index *index, const struct memferry_memory *memory, size_t tags_size,
                struct search_doc *ret, struct error *err)
 {
@@ -94,16 +118,16 @@ static int add(struct search_index *index, const struct memferry_memory *memory,
     }
     ret->doc = sqlite3_last_insert_rowid(index->sql.db);
     index->count++;
-    return run_on_doc(index, INDEX_WORDS_ADD, ret->doc, err);
+    return add_words(index, memory, tags_size, ret->doc, err);
 }
 
-/* The words that go are told to FTS5 before the row changes: it reads them from there. */
+/* The words that go are told to FTS5 before the row changes: they are read from there. */
 static int change(struct search_index *index, const struct memferry_memory *memory,
                   size_t tags_size, int64_t doc, struct error *err)
 {
     sqlite3_stmt *write = index->statements[INDEX_CHANGE];
 
-    int r = run_on_doc(index, INDEX_WORDS_REMOVE, doc, err);
+    int r = remove_words(index, doc, err);
     if (r != 0) {
         return r;
     }
@@ -111,7 +135,7 @@ static int change(struct search_index *index, const struct memferry_memory *memo
     bind_texts(index, write, memory, tags_size);
     bind_state(write, memory);
     r = sql_run(&index->sql, write, err);
-    return r == 0 ? run_on_doc(index, INDEX_WORDS_ADD, doc, err) : r;
+    return r == 0 ? add_words(index, memory, tags_size, doc, err) : r;
 }
 
 static int change_state(struct search_index *index, const struct memferry_memory *memory,
@@ -173,10 +197,11 @@ int search_index_forget(struct search_index *index, struct error *err)
 
 int search_index_remove(struct search_index *index, int64_t doc, struct error *err)
 {
-    int r = run_on_doc(index, INDEX_WORDS_REMOVE, doc, err);
+    int r = remove_words(index, doc, err);
 
     if (r == 0) {
-        r = run_on_doc(index, INDEX_REMOVE, doc, err);
+        sql_bind_int(index->statements[INDEX_REMOVE], 1, doc);
+        r = sql_run(&index->sql, index->statements[INDEX_REMOVE], err);
     }
     if (r == 0) {
         index->count--;

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define BATCH_BYTES  (2u << 20)
-#define GATHER_MS    100 /* between batches, while nobody waits and there is less than a full one */
+#define GATHER_MS    200 /* between batches, while nobody waits and there is less than a full one */
 #define RETRY_MIN_MS 1000
 #define RETRY_MAX_MS 60000
 #define NICENESS     10 /* receipts and reads go first */
@@ -31,6 +31,7 @@ struct search_indexer {
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t woken, moved;
     bool stopping, condemned;
+    bool gathering; /* it need not be woken before there is a full batch */
     uint64_t applied_seq, indexed_seq, making;
     uint64_t documents, vectors;
     unsigned waiting; /* searches, for the index to be level */
@@ -195,12 +196,22 @@ static void wait_ms(struct search_indexer *indexer, pthread_cond_t *condition, i
     pthread_cond_timedwait(condition, &indexer->mutex, &at);
 }
 
-/* With the mutex. A batch of one costs nearly what a batch of many does. */
-static bool should_gather(const struct search_indexer *indexer, int64_t until_ms)
+static bool has_full_batch(const struct search_indexer *indexer)
 {
-    return !indexer->stopping && !indexer->condemned && indexer->waiting == 0 && indexer->is_open &&
-           indexer->applied_seq - indexer->indexed_seq < SEARCH_BATCH_MAX &&
-           clock_monotonic_ms() < until_ms;
+    return indexer->applied_seq >= indexer->indexed_seq + SEARCH_BATCH_MAX;
+}
+
+/* With the mutex. A batch of one costs nearly what a batch of many does. */
+static void gather(struct search_indexer *indexer)
+{
+    int64_t until_ms = indexer->stepped_ms + GATHER_MS;
+
+    indexer->gathering = true;
+    while (!indexer->stopping && !indexer->condemned && indexer->waiting == 0 && indexer->is_open &&
+           !has_full_batch(indexer) && clock_monotonic_ms() < until_ms) {
+        wait_ms(indexer, &indexer->woken, until_ms);
+    }
+    indexer->gathering = false;
 }
 
 /* False: it is to end. *ret_upto_seq: what it is to be level with. */
@@ -216,9 +227,7 @@ static bool await_work(struct search_indexer *indexer, uint64_t *ret_upto_seq)
            indexer->indexed_seq >= indexer->applied_seq) {
         pthread_cond_wait(&indexer->woken, &indexer->mutex);
     }
-    while (should_gather(indexer, indexer->stepped_ms + GATHER_MS)) {
-        wait_ms(indexer, &indexer->woken, indexer->stepped_ms + GATHER_MS);
-    }
+    gather(indexer);
     *ret_upto_seq = indexer->applied_seq;
     bool stopping = indexer->stopping;
     pthread_mutex_unlock(&indexer->mutex);
@@ -334,7 +343,9 @@ void search_indexer_wake(struct search_indexer *indexer, uint64_t applied_seq)
     pthread_mutex_lock(&indexer->mutex);
     if (applied_seq > indexer->applied_seq) {
         indexer->applied_seq = applied_seq;
-        pthread_cond_signal(&indexer->woken);
+        if (!indexer->gathering || has_full_batch(indexer)) {
+            pthread_cond_signal(&indexer->woken);
+        }
     }
     pthread_mutex_unlock(&indexer->mutex);
 }

@@ -69,13 +69,24 @@ static int shifted(void *context, int flags, const char *token, int size, int st
 
 /* ---- the tokenizer ---- */
 
+/* Most texts are ASCII to the end, and no ASCII is dense. */
+static size_t skip_ascii(const char *text, size_t size, size_t at)
+{
+    while (at < size && (unsigned char)text[at] < 0x80) {
+        at++;
+    }
+    return at;
+}
+
 static size_t run_end(const char *text, size_t size, size_t at, bool *ret_dense)
 {
     size_t bytes;
 
     *ret_dense = search_char_is_dense(search_char(text + at, size - at, &bytes));
     for (at += bytes; at < size; at += bytes) {
-        if (search_char_is_dense(search_char(text + at, size - at, &bytes)) != *ret_dense) {
+        at = *ret_dense ? at : skip_ascii(text, size, at);
+        if (at == size ||
+            search_char_is_dense(search_char(text + at, size - at, &bytes)) != *ret_dense) {
             break;
         }
     }
