@@ -48,7 +48,8 @@ static int check(struct reader *reader, const struct reader_filter *filter,
 }
 
 int reader_check_candidates(struct reader *reader, const struct reader_filter *filter,
-                            struct reader_candidate *candidates, size_t count, struct error *err)
+                            struct reader_candidate *candidates, size_t count, size_t wanted,
+                            struct error *err)
 {
     int r = reader_begin(reader, err);
 
@@ -56,7 +57,12 @@ int reader_check_candidates(struct reader *reader, const struct reader_filter *f
         return r;
     }
     for (size_t i = 0; r == 0 && i < count; i++) {
+        if (wanted == 0) {
+            candidates[i].by_text = candidates[i].by_vector = false;
+            continue;
+        }
         r = check(reader, filter, &candidates[i], err);
+        wanted -= candidates[i].by_text || candidates[i].by_vector;
     }
     return reader_end(reader, r, err);
 }

@@ -21,9 +21,10 @@ struct reader_candidate {
 };
 
 /* Clears by_text and by_vector of what the filter does not let through as it is now, and by_vector
- * of what shows another vector by now. */
+ * of what shows another vector by now; also of all behind the first `wanted` that stay. */
 int reader_check_candidates(struct reader *reader, const struct reader_filter *filter,
-                            struct reader_candidate *candidates, size_t count, struct error *err);
+                            struct reader_candidate *candidates, size_t count, size_t wanted,
+                            struct error *err);
 /* Appends a map for each, at most filter->limit and 1 MiB (one at least), and counts them. */
 int reader_pack_candidates(struct reader *reader, const struct reader_filter *filter,
                            const struct reader_candidate *candidates, size_t count,

@@ -70,23 +70,28 @@ int search_index_failed(struct searcher *searcher, int r, struct error *err)
 
 /* ---- by words ---- */
 
+/* What has every word; when that is not enough, what has some, of which those come first that have
+ * a form of each. */
 static int find_texts(struct search_run *run, struct error *err)
 {
-    int64_t deadline_ms = clock_monotonic_ms() + SEARCH_TEXT_MS;
-    struct search_words words;
+    static const enum search_reading readings[] = {SEARCH_ALL, SEARCH_ANY_BEGINNING};
+    struct search_finding finding = {.filter = &run->request->filter,
+                                     .deadline_ms = clock_monotonic_ms() + SEARCH_TEXT_MS};
     bool failed = false;
     int r = 0;
 
-    search_words_parse(run->request->query, run->request->size, &words);
-    for (int reading = 0; r == 0 && reading < SEARCH_READINGS && !run->late; reading++) {
-        msgpack_sbuffer *expression = &run->expressions[reading];
-        if (run->found_count >= run->request->filter.limit ||
-            !search_words_express(&words, (enum search_reading)reading, expression, &failed)) {
-            continue;
+    search_words_parse(run->request->query, run->request->size, &run->words);
+    for (size_t i = 0; r == 0 && i < 2 && !run->late; i++) {
+        msgpack_sbuffer expression;
+        msgpack_sbuffer_init(&expression);
+        if (run->found_count < run->request->filter.limit &&
+            search_words_express(&run->words, readings[i], &expression, &failed)) {
+            finding.expression = expression.data;
+            finding.loose = readings[i] != SEARCH_ALL;
+            r = search_finder_find(run->searcher->finder, &finding, run->list_max, run->found,
+                                   &run->found_count, &run->late, err);
         }
-        r = search_finder_find(run->searcher->finder, expression->data,
-                               (enum search_reading)reading, &run->request->filter, run->list_max,
-                               deadline_ms, run->found, &run->found_count, &run->late, err);
+        msgpack_sbuffer_destroy(&expression);
     }
     if (r == 0 && failed) {
         r = error_set(err, -ENOMEM, "out of memory while searching");
@@ -181,8 +186,16 @@ static int find_all(struct search_run *run, struct error *err)
     return search_fuse(run, err);
 }
 
+/* With one list alone, of an index that is level, few are not what they were. */
+static size_t list_max_of(const struct search_run *run, uint64_t behind)
+{
+    size_t more = run->by_vector || behind > 0 ? SEARCH_LIST_MIN : 2 * SEARCH_SPARE;
+
+    return 2 * run->request->filter.limit + more;
+}
+
 static struct search_run *run_new(struct searcher *searcher, struct reader *reader,
-                                  const struct search_request *request)
+                                  const struct search_request *request, uint64_t behind)
 {
     struct search_run *run = calloc(1, sizeof *run);
 
@@ -194,15 +207,12 @@ static struct search_run *run_new(struct searcher *searcher, struct reader *read
     run->request = request;
     run->by_vector = request->mode != SEARCH_TEXT && request->vector != NULL;
     run->by_text = request->mode != SEARCH_SEMANTIC && request->size > 0;
-    run->list_max = 2 * request->filter.limit + SEARCH_LIST_MIN;
+    run->list_max = list_max_of(run, behind);
     return run;
 }
 
 static void run_free(struct search_run *run)
 {
-    for (size_t i = 0; i < SEARCH_READINGS; i++) {
-        msgpack_sbuffer_destroy(&run->expressions[i]);
-    }
     for (size_t i = 0; i < run->found_count; i++) {
         free(run->found[i].id);
     }
@@ -223,14 +233,16 @@ int searcher_run(struct searcher *searcher, struct reader *reader,
     if (r != 0) {
         return r;
     }
-    struct search_run *run = run_new(searcher, reader, request);
+    struct search_run *run = run_new(searcher, reader, request, behind);
     if (run == NULL) {
         return error_set(err, -ENOMEM, "out of memory while searching");
     }
-    r = find_all(run, err);
+    r = search_finder_begin(searcher->finder, err);
+    r = r != 0 ? search_index_failed(searcher, r, err) : find_all(run, err);
     if (r == 0) {
         r = search_answer(run, behind, ret_result, err);
     }
+    search_finder_end(searcher->finder);
     run_free(run);
     return r;
 }

@@ -16,7 +16,6 @@
 #include "broker/reader.h"
 #include "broker/search_indexer.h"
 
-#define SEARCH_LIMIT_MAX     100
 #define SEARCH_LEVEL_MS      1000 /* how long a search waits for the index */
 #define SEARCH_TEXT_MS       2000 /* how long it looks through the texts */
 #define SEARCH_E_UNAVAILABLE 100

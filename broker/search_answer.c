@@ -2,44 +2,77 @@
  */
 #include "broker/search_run.h"
 
+#include "broker/search_marker.h"
 #include "broker/search_snippet.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#define SPARE 8 /* snippets beyond the limit */
-
 /* ---- snippets ---- */
 
-static int add_snippet(struct search_run *run, struct reader_candidate *candidate, size_t *at,
-                       struct error *err)
+struct snippet_of {
+    struct search_run *run;
+    struct reader_candidate *candidate;
+};
+
+static int add_snippet(void *arg, const char *content, size_t size)
 {
+    const struct snippet_of *it = arg;
+    struct search_marker *marker = search_finder_marker(it->run->searcher->finder);
     msgpack_sbuffer marked;
-    size_t size_before = run->snippets.size;
 
     msgpack_sbuffer_init(&marked);
-    int r = search_finder_snippet(run->searcher->finder, run->expressions[candidate->reading].data,
-                                  candidate->doc, &marked, err);
+    int r = search_marker_mark(marker, content, size, &marked);
     if (r == 0 && marked.size > 0) {
-        r = search_snippet_pack(marked.data, marked.size, &run->snippets);
-        candidate->snippet_members = 2;
+        r = search_snippet_pack(marked.data, marked.size, &it->run->snippets);
+        it->candidate->snippet_members = 2;
     }
-    *at = run->snippets.size - size_before;
     msgpack_sbuffer_destroy(&marked);
     return r;
+}
+
+/* Hits of one reading stand together, so that the query is taken apart once for each. */
+static int ask_marker(struct search_run *run, enum search_reading reading)
+{
+    struct search_strings strings;
+
+    search_words_strings(&run->words, reading, &strings);
+    return search_marker_ask(search_finder_marker(run->searcher->finder), &strings);
+}
+
+static int make_snippet(struct search_run *run, struct reader_candidate *candidate, bool *asked_all,
+                        bool *asked_any, struct error *err)
+{
+    struct snippet_of it = {.run = run, .candidate = candidate};
+    bool all = candidate->reading == SEARCH_ALL;
+    int r = 0;
+
+    if (all ? !*asked_all : !*asked_any) {
+        r = ask_marker(run, (enum search_reading)candidate->reading);
+        *asked_all = all;
+        *asked_any = !all;
+    }
+    if (r == 0) {
+        r = search_finder_content(run->searcher->finder, candidate->doc, add_snippet, &it, err);
+    }
+    return r == -ENOMEM ? error_set(err, r, "out of memory while searching") : r;
 }
 
 /* They are pointed at when all are made: the buffer may move while it grows. */
 static int make_snippets(struct search_run *run, struct error *err)
 {
-    size_t sizes[SEARCH_LIMIT_MAX + SPARE] = {0};
-    size_t count = run->request->filter.limit + SPARE, offset = 0;
+    size_t sizes[SEARCH_LIMIT_MAX + SEARCH_SPARE] = {0};
+    size_t count = run->request->filter.limit + SEARCH_SPARE, offset = 0;
+    bool asked_all = false, asked_any = false;
     int r = 0;
 
     count = count < run->count ? count : run->count;
     for (size_t i = 0; r == 0 && i < count; i++) {
         if (run->candidates[i].by_text) {
-            r = add_snippet(run, &run->candidates[i], &sizes[i], err);
+            size_t before = run->snippets.size;
+            r = make_snippet(run, &run->candidates[i], &asked_all, &asked_any, err);
+            sizes[i] = run->snippets.size - before;
         }
     }
     if (r != 0) {

@@ -137,13 +137,16 @@ static void drop_stale(struct search_run *run)
 
 int search_fuse(struct search_run *run, struct error *err)
 {
+    /* A list alone is in its order already. */
+    size_t wanted = run->by_vector ? SIZE_MAX : run->request->filter.limit + SEARCH_SPARE;
+
     add_found(run);
     int r = add_near(run, err);
     if (r != 0) {
         return search_index_failed(run->searcher, r, err);
     }
     r = reader_check_candidates(run->reader, &run->request->filter, run->candidates, run->count,
-                                err);
+                                wanted, err);
     if (r != 0) {
         return r;
     }

@@ -23,6 +23,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define SEARCH_LIMIT_MAX 100
+/* Of each list, more are taken than are asked for: some are no more as they were, and in both lists
+ * a hit may stand further down than it ends up. */
+#define SEARCH_LIST_MIN 50
+#define SEARCH_LIST_MAX (2 * SEARCH_LIMIT_MAX + SEARCH_LIST_MIN)
+
 /* Stands between two tags of doc.tags, and around them. */
 #define SEARCH_TAG_MARK '\x1f'
 
@@ -82,6 +88,7 @@ int search_index_remove(struct search_index *index, int64_t doc, struct error *e
 /* ---- to read: the search thread ---- */
 
 struct search_finder;
+struct search_marker;
 
 int search_finder_open(struct search_finder **ret, const char *path, struct error *err);
 /* Whether its last failure was for what stands in the file. */
@@ -95,12 +102,21 @@ struct search_found {
     uint8_t reading; /* of the query by which it was found */
 };
 
-/* Appends the best of what one reading finds and the filter lets through, without what is in `ret`
- * already, until it holds max. When ranking is not done at deadline_ms (monotonic) the newest
- * stand for the best, with *ret_late set. */
-int search_finder_find(struct search_finder *finder, const char *expression,
-                       enum search_reading reading, const struct reader_filter *filter, size_t max,
-                       int64_t deadline_ms, struct search_found *ret, size_t *count, bool *ret_late,
+struct search_finding {
+    const char *expression;
+    bool loose; /* has_all strings: SEARCH_ALL_BEGINNINGS, else SEARCH_ANY_BEGINNING */
+    const struct reader_filter *filter;
+    int64_t deadline_ms; /* monotonic */
+};
+
+/* What is found between these is of one state of the index. */
+int search_finder_begin(struct search_finder *finder, struct error *err);
+void search_finder_end(struct search_finder *finder);
+
+/* Appends the best of what is found and the filter lets through, without what is in `ret` already,
+ * until it holds max. What was not looked at before the deadline is not found: *ret_late. */
+int search_finder_find(struct search_finder *finder, const struct search_finding *finding,
+                       size_t max, struct search_found *ret, size_t *count, bool *ret_late,
                        struct error *err);
 /* The id of a document, copied; NULL in *ret: there is none. */
 int search_finder_id(struct search_finder *finder, int64_t doc, char **ret, struct error *err);
@@ -108,11 +124,11 @@ int search_finder_id(struct search_finder *finder, int64_t doc, char **ret, stru
 int search_finder_each(struct search_finder *finder, const struct reader_filter *filter,
                        void (*fn)(void *arg, int64_t doc), void *arg, struct error *err);
 
-/* A part of the content with the words that were found: between SEARCH_MARK_OPEN and …_CLOSE.
- * Appended; nothing, when none was found in the content. */
-#define SEARCH_MARK_OPEN  '\x02'
-#define SEARCH_MARK_CLOSE '\x03'
-int search_finder_snippet(struct search_finder *finder, const char *expression, int64_t doc,
-                          msgpack_sbuffer *out, struct error *err);
+/* Calls fn with the content of a document, if there is one; what it returns is returned. */
+typedef int search_content_fn(void *arg, const char *content, size_t size);
+int search_finder_content(struct search_finder *finder, int64_t doc, search_content_fn *fn,
+                          void *arg, struct error *err);
+/* The words of its contents can be marked. */
+struct search_marker *search_finder_marker(struct search_finder *finder);
 
 #endif

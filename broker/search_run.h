@@ -6,10 +6,8 @@
 #include "broker/search.h"
 #include "broker/search_words.h"
 
-/* Of each list, more are taken than are asked for: some are no more as they were, and in both lists
- * a hit may stand further down than it ends up. */
-#define SEARCH_LIST_MIN 50
-#define SEARCH_LIST_MAX (2 * SEARCH_LIMIT_MAX + SEARCH_LIST_MIN)
+/* Hits beyond the limit that are made ready: some may not be hits any more when they are read. */
+#define SEARCH_SPARE 8
 
 struct searcher {
     struct search_indexer *indexer;
@@ -24,7 +22,7 @@ struct search_run {
     struct reader *reader;
     const struct search_request *request;
     size_t list_max; /* of each list */
-    msgpack_sbuffer expressions[SEARCH_READINGS];
+    struct search_words words;
     struct search_found found[SEARCH_LIST_MAX];
     size_t found_count;
     struct vector_hit near[SEARCH_LIST_MAX];

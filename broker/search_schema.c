@@ -47,7 +47,9 @@ static int open_any(struct sql *sql, const char *path, int flags, struct error *
 
 int search_schema_open_reader(struct sql *sql, const char *path, struct error *err)
 {
-    return open_any(sql, path, SQLITE_OPEN_READONLY, err);
+    int r = open_any(sql, path, SQLITE_OPEN_READONLY, err);
+
+    return r == 0 ? sql_exec(sql, "PRAGMA cache_size=-8000", "read", err) : r;
 }
 
 /* ---- what is there ---- */

@@ -1,7 +1,7 @@
 /* search_snippet.c - see search_snippet.h. */
 #include "broker/search_snippet.h"
 
-#include "broker/search_index.h"
+#include "broker/search_marker.h"
 #include "broker/search_text.h"
 
 #include <errno.h>

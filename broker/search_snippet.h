@@ -9,8 +9,8 @@
 
 #define SEARCH_SNIPPET_MAX 600 /* bytes: a word may be as long as a content */
 
-/* `marked` is text with the marks of search_index.h. Appends "snippet" and "marks", [[from, to], …]
- * in characters. 0, or -ENOMEM. */
+/* `marked` is text with the marks of search_marker.h. Appends "snippet" and "marks", [[from, to],
+ * …] in characters. 0, or -ENOMEM. */
 int search_snippet_pack(const char *marked, size_t size, msgpack_sbuffer *out);
 
 #endif

@@ -150,7 +150,7 @@ static int create(void *context, const char **arguments, int count, Fts5Tokenize
 }
 
 /* As SQLite's manual has it. */
-static fts5_api *find_api(sqlite3 *db)
+fts5_api *search_token_api(sqlite3 *db)
 {
     sqlite3_stmt *statement = NULL;
     fts5_api *api = NULL;
@@ -166,7 +166,7 @@ static fts5_api *find_api(sqlite3 *db)
 int search_token_register(struct sql *sql, struct error *err)
 {
     static fts5_tokenizer tokenizer = {create, destroy, tokenize};
-    fts5_api *api = find_api(sql->db);
+    fts5_api *api = search_token_api(sql->db);
 
     if (api == NULL) {
         return error_set(err, -ENOTSUP,

@@ -16,5 +16,7 @@
 
 /* Makes the tokenizer known to a connection. */
 int search_token_register(struct sql *sql, struct error *err);
+/* FTS5's own functions; NULL: this SQLite has none. */
+fts5_api *search_token_api(sqlite3 *db);
 
 #endif

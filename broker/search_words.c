@@ -86,24 +86,7 @@ void search_words_parse(const char *query, size_t size, struct search_words *ret
     }
 }
 
-/* ---- putting together ---- */
-
-struct writer {
-    msgpack_sbuffer *out;
-    bool failed, empty;
-    size_t strings;
-    const char *between; /* what joins one string to the next */
-};
-
-static void put(struct writer *writer, const char *data, size_t size)
-{
-    writer->failed |= msgpack_sbuffer_write(writer->out, data, size) != 0;
-}
-
-static void put_text(struct writer *writer, const char *text)
-{
-    put(writer, text, strlen(text));
-}
+/* ---- what is looked up ---- */
 
 /* Whether the text ends in a dense character that stands alone: the index has it as the beginning
  * of a pair only. */
@@ -123,24 +106,13 @@ static bool ends_alone(const char *data, size_t size)
     return false;
 }
 
-static void put_string(struct writer *writer, const char *data, size_t size, bool is_beginning)
+static void add_string(struct search_strings *strings, const char *data, size_t size,
+                       bool is_beginning)
 {
-    if (writer->strings++ == SEARCH_STRINGS_MAX) {
-        writer->strings = SEARCH_STRINGS_MAX;
-        return;
+    if (strings->count < SEARCH_STRINGS_MAX) {
+        strings->items[strings->count++] = (struct search_string){
+            .data = data, .size = size, .is_beginning = is_beginning || ends_alone(data, size)};
     }
-    if (!writer->empty) {
-        put_text(writer, writer->between);
-    }
-    writer->empty = false;
-    put_text(writer, "\"");
-    for (size_t i = 0; i < size; i++) {
-        if (data[i] == '"') {
-            put_text(writer, "\"");
-        }
-        put(writer, data + i, 1);
-    }
-    put_text(writer, is_beginning || ends_alone(data, size) ? "\" *" : "\"");
 }
 
 /* How much of a word must be there for another to count as a form of it. */
@@ -152,7 +124,8 @@ static size_t beginning_chars(size_t chars)
     return chars < 7 ? chars - 1 : chars < 10 ? chars - 2 : chars - 3;
 }
 
-static void put_spaced(struct writer *writer, const char *data, size_t size, bool is_beginning)
+static void add_spaced(struct search_strings *strings, const char *data, size_t size,
+                       bool is_beginning)
 {
     size_t chars = search_char_count(data, size);
 
@@ -161,26 +134,26 @@ static void put_spaced(struct writer *writer, const char *data, size_t size, boo
         size = short_plural ? size - 1 : search_char_prefix(data, size, beginning_chars(chars));
         is_beginning = true;
     }
-    put_string(writer, data, size, is_beginning);
+    add_string(strings, data, size, is_beginning);
 }
 
-static void put_pairs(struct writer *writer, const char *data, size_t size)
+static void add_pairs(struct search_strings *strings, const char *data, size_t size)
 {
     size_t bytes, next_bytes;
 
     search_char(data, size, &bytes);
     if (bytes == size) {
-        put_string(writer, data, size, true);
+        add_string(strings, data, size, true);
         return;
     }
     for (size_t at = 0; at + bytes < size; at += bytes, bytes = next_bytes) {
         search_char(data + at + bytes, size - at - bytes, &next_bytes);
-        put_string(writer, data + at, bytes + next_bytes, false);
+        add_string(strings, data + at, bytes + next_bytes, false);
     }
 }
 
 /* Each run of a word by itself. */
-static void put_loose(struct writer *writer, const struct search_word *word)
+static void add_loose(struct search_strings *strings, const struct search_word *word)
 {
     size_t bytes;
 
@@ -193,9 +166,9 @@ static void put_loose(struct writer *writer, const struct search_word *word)
             }
         }
         if (dense) {
-            put_pairs(writer, word->data + at, end - at);
+            add_pairs(strings, word->data + at, end - at);
         } else {
-            put_spaced(writer, word->data + at, end - at, word->is_beginning);
+            add_spaced(strings, word->data + at, end - at, word->is_beginning);
         }
     }
 }
@@ -210,53 +183,97 @@ static size_t count_loose(const struct search_words *words)
     return count;
 }
 
-static void express_each(const struct search_words *words, bool loose, struct writer *writer)
+void search_words_strings(const struct search_words *words, enum search_reading reading,
+                          struct search_strings *ret)
 {
+    ret->count = 0;
     for (size_t i = 0; i < words->count; i++) {
         const struct search_word *word = &words->items[i];
-        if (loose && !word->is_phrase) {
-            put_loose(writer, word);
+        if (reading != SEARCH_ALL && !word->is_phrase) {
+            add_loose(ret, word);
         } else {
-            put_string(writer, word->data, word->size, word->is_beginning);
+            add_string(ret, word->data, word->size, word->is_beginning);
         }
     }
 }
 
+/* ---- FTS5's language ---- */
+
+struct writer {
+    msgpack_sbuffer *out;
+    bool failed;
+};
+
+static void put(struct writer *writer, const char *data, size_t size)
+{
+    writer->failed |= msgpack_sbuffer_write(writer->out, data, size) != 0;
+}
+
+static void put_text(struct writer *writer, const char *text)
+{
+    put(writer, text, strlen(text));
+}
+
+static void put_string(struct writer *writer, const struct search_string *string)
+{
+    put_text(writer, "\"");
+    for (size_t i = 0; i < string->size; i++) {
+        if (string->data[i] == '"') {
+            put_text(writer, "\"");
+        }
+        put(writer, string->data + i, 1);
+    }
+    put_text(writer, string->is_beginning ? "\" *" : "\"");
+}
+
+static void put_strings(struct writer *writer, const struct search_strings *strings,
+                        const char *between)
+{
+    for (size_t i = 0; i < strings->count; i++) {
+        put_text(writer, i == 0 ? "" : between);
+        put_string(writer, &strings->items[i]);
+    }
+}
+
 /* What is in quotes must be there, and stands among the rest so that the rest need not. */
-static void express_any(const struct search_words *words, struct writer *writer)
+static void put_any(struct writer *writer, const struct search_words *words,
+                    struct search_strings *strings)
 {
     bool phrases = count_loose(words) < words->count;
 
     if (phrases) {
-        put_text(writer, "(");
+        strings->count = 0;
         for (size_t i = 0; i < words->count; i++) {
-            if (words->items[i].is_phrase) {
-                put_string(writer, words->items[i].data, words->items[i].size,
-                           words->items[i].is_beginning);
+            const struct search_word *word = &words->items[i];
+            if (word->is_phrase) {
+                add_string(strings, word->data, word->size, word->is_beginning);
             }
         }
+        put_text(writer, "(");
+        put_strings(writer, strings, " ");
         put_text(writer, ") AND (");
     }
-    writer->between = " OR ";
-    writer->empty = true;
-    express_each(words, true, writer);
+    search_words_strings(words, SEARCH_ANY_BEGINNING, strings);
+    put_strings(writer, strings, " OR ");
     put_text(writer, phrases ? ")" : "");
 }
 
 bool search_words_express(const struct search_words *words, enum search_reading reading,
                           msgpack_sbuffer *out, bool *ret_failed)
 {
-    struct writer writer = {.out = out, .empty = true, .between = " "};
+    struct writer writer = {.out = out};
+    struct search_strings strings;
 
     *ret_failed = false;
     if (words->count == 0 || (reading != SEARCH_ALL && count_loose(words) == 0)) {
         return false;
     }
-    if (reading == SEARCH_ANY_BEGINNING) {
-        express_any(words, &writer);
-    } else {
+    if (reading == SEARCH_ALL) {
         /* Behind each other means AND, and what has no word in it is passed over. */
-        express_each(words, reading == SEARCH_ALL_BEGINNINGS, &writer);
+        search_words_strings(words, SEARCH_ALL, &strings);
+        put_strings(&writer, &strings, " ");
+    } else {
+        put_any(&writer, words, &strings);
     }
     put(&writer, "", 1);
     *ret_failed = writer.failed;

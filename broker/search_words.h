@@ -5,8 +5,8 @@
  * anything: what is written reaches FTS5 within strings only, where it is text. A quote that is not
  * closed is closed at the end.
  *
- * There are three readings of a query, from the strict to the loose; a search takes the next one
- * when the one before has not found enough. What is in quotes is asked for in each of them.
+ * There are three readings of a query, from the strict to the loose; a search takes the loose ones
+ * when the strict one has not found enough. What is in quotes is asked for in each of them.
  *
  * Pure functions. Bounds: SEARCH_QUERY_MAX bytes, SEARCH_WORDS_MAX words, SEARCH_STRINGS_MAX
  * strings of an expression; further ones do not count.
@@ -41,10 +41,28 @@ struct search_words {
     size_t count;
 };
 
+/* What is looked up: in FTS5 a string is a phrase of the words in it, the last of which may be a
+ * beginning. */
+struct search_string {
+    const char *data; /* borrowed from the query */
+    size_t size;
+    bool is_beginning;
+};
+
+struct search_strings {
+    struct search_string items[SEARCH_STRINGS_MAX];
+    size_t count;
+};
+
 void search_words_parse(const char *query, size_t size, struct search_words *ret);
 
-/* Appends FTS5's expression with a NUL behind it. False, with nothing appended: this reading asks
- * for what an earlier one did, or for nothing at all. *ret_failed: no memory. */
+/* Of SEARCH_ALL: the words as they are written; of the others: their beginnings and pairs. */
+void search_words_strings(const struct search_words *words, enum search_reading reading,
+                          struct search_strings *ret);
+
+/* Appends FTS5's expression with a NUL behind it: of SEARCH_ALL, or of the others, which are told
+ * from each other by whether all strings are there. False, with nothing appended: it asks for what
+ * SEARCH_ALL did, or for nothing at all. *ret_failed: no memory. */
 bool search_words_express(const struct search_words *words, enum search_reading reading,
                           msgpack_sbuffer *out, bool *ret_failed);
 

@@ -369,6 +369,7 @@ static void test_when_ranking_takes_too_long_the_newest_stand_for_the_best(void 
 {
     struct rig *rig = *state;
     const struct reader_filter filter = {.limit = 3};
+    const struct search_finding finding = {.expression = "\"tea\"", .filter = &filter};
     struct search_found hits[3];
     struct search_finder *finder;
     size_t count = 0;
@@ -381,9 +382,7 @@ static void test_when_ranking_takes_too_long_the_newest_stand_for_the_best(void 
     }
     level(rig);
     assert_int_equal(search_finder_open(&finder, rig->index, &rig->err), 0);
-    assert_int_equal(search_finder_find(finder, "\"tea\"", SEARCH_ALL, &filter, 3, 0, hits, &count,
-                                        &late, &rig->err),
-                     0);
+    assert_int_equal(search_finder_find(finder, &finding, 3, hits, &count, &late, &rig->err), 0);
     assert_true(late);
     assert_int_equal(count, 3);
     assert_string_equal(hits[0].id, "m999");
