@@ -1,8 +1,12 @@
 /*
  * replay.c - see replay.h.
  *
- * Each event has a savepoint of its own, so that one that fails takes nothing with it; it is tried
- * three times, as the applier does, because a reason of its own does not go away.
+ * Happy path: many events to a transaction, each page of the store written once for all of them.
+ *
+ * Failure modes: an event that fails for a reason of its own undoes its transaction, which is then
+ * begun anew with a savepoint for each event, so that one that fails takes nothing with it; it is
+ * tried three times, as the applier does, because a reason of its own does not go away. A savepoint
+ * keeps a copy of each page that its event changes, which would double the cost of all the others.
  */
 #include "broker/replay.h"
 
@@ -11,10 +15,11 @@
 
 #include <inttypes.h>
 
-#define REPLAY_EVENTS_MAX 5000
-#define REPLAY_BYTES_MAX  ((size_t)16 << 20)
-/* A long replay checkpoints on its way, or the WAL would grow as large as the journal. */
-#define REPLAY_WAL_MAX ((uint64_t)64 << 20)
+#define REPLAY_EVENTS_MAX 50000
+#define REPLAY_BYTES_MAX  ((size_t)32 << 20)
+/* A long replay checkpoints on its way, or the WAL would grow as large as the journal. What a killed
+ * broker leaves is shorter as a rule, and is checkpointed behind the start. */
+#define REPLAY_WAL_MAX ((uint64_t)256 << 20)
 
 #define ALONE_ATTEMPTS 3
 
@@ -25,6 +30,7 @@ struct replay {
     struct error *err;
     size_t events, bytes; /* in the transaction */
     uint64_t applied;
+    uint64_t careful_seq; /* events up to here have savepoints; 0: none */
     struct replay_set_aside *set_aside;
 };
 
@@ -131,7 +137,7 @@ static int apply_alone(struct replay *replay, const struct journal_record *recor
     return undone == 0 ? STORE_E_EVENT : undone;
 }
 
-static int apply_record(struct replay *replay, const struct journal_record *record)
+static int apply_carefully(struct replay *replay, const struct journal_record *record)
 {
     int r = STORE_E_EVENT;
 
@@ -141,11 +147,34 @@ static int apply_record(struct replay *replay, const struct journal_record *reco
     return r == STORE_E_EVENT ? set_aside(replay, record) : r;
 }
 
+/* STORE_E_EVENT: it failed, or there is something to tell of it, which is told once, when it comes
+ * again. */
+static int apply_plainly(struct replay *replay, const struct journal_record *record)
+{
+    struct apply_result result;
+    int r = store_apply(replay->store, record, &result, replay->err);
+
+    if (r == 0 && result.outcome == APPLY_TOO_LARGE) {
+        r = STORE_E_EVENT;
+    }
+    if (r == STORE_E_EVENT) {
+        replay->careful_seq = record->seq + REPLAY_EVENTS_MAX; /* where one is, others may be */
+    }
+    return r;
+}
+
+static int apply_record(struct replay *replay, const struct journal_record *record)
+{
+    return record->seq <= replay->careful_seq ? apply_carefully(replay, record)
+                                              : apply_plainly(replay, record);
+}
+
 static int commit(struct replay *replay)
 {
     uint64_t safe_seq; /* not told to the journal: it is not started yet */
 
     int r = store_commit(replay->store, replay->err);
+    replay->applied += r == 0 ? replay->events : 0;
     replay->events = replay->bytes = 0;
     if (r == 0 && store_wal_bytes(replay->store) > REPLAY_WAL_MAX) {
         r = store_checkpoint(replay->store, &safe_seq, replay->err);
@@ -162,19 +191,46 @@ static int replay_record(struct replay *replay, const struct journal_record *rec
     r = apply_record(replay, record);
     if (r != 0) {
         store_rollback(replay->store);
-        replay->events = 0;
+        replay->events = replay->bytes = 0;
         return r;
     }
-    replay->applied++;
     replay->events++;
     replay->bytes += record->payload_size;
-    return replay->events < REPLAY_EVENTS_MAX && replay->bytes < REPLAY_BYTES_MAX ? 0
-                                                                                  : commit(replay);
+    bool ends = replay->events >= REPLAY_EVENTS_MAX || replay->bytes >= REPLAY_BYTES_MAX ||
+                record->seq == replay->careful_seq; /* what was told stays told */
+    return ends ? commit(replay) : 0;
 }
 
 static int replay_record_cb(void *arg, const struct journal_record *record)
 {
     return replay_record(arg, record);
+}
+
+/* Commits what is left of the last transaction. */
+static int end_pass(struct replay *replay, int r)
+{
+    if (replay->events == 0) {
+        return r;
+    }
+    if (r == 0) {
+        return commit(replay);
+    }
+    store_rollback(replay->store);
+    replay->events = replay->bytes = 0;
+    return r;
+}
+
+/* Once, and once more for each transaction that was undone, whose events are careful then. */
+static int apply_all(struct replay *replay)
+{
+    int r;
+
+    do {
+        r = journal_replay(replay->journal, store_applied_seq(replay->store), replay_record_cb,
+                           replay, replay->err);
+        r = end_pass(replay, r);
+    } while (r == STORE_E_EVENT);
+    return r;
 }
 
 int replay_journal(struct store *store, struct journal *journal, struct log *log,
@@ -192,15 +248,7 @@ int replay_journal(struct store *store, struct journal *journal, struct log *log
     journal_stats(journal, &stats);
     int r = check_fit(store, &stats, replay.err);
     if (r == 0) {
-        r = journal_replay(journal, store_applied_seq(store), replay_record_cb, &replay,
-                           replay.err);
-    }
-    if (replay.events > 0) {
-        if (r == 0) {
-            r = commit(&replay);
-        } else {
-            store_rollback(store);
-        }
+        r = apply_all(&replay);
     }
     if (r == 0 && replay.applied > 0) {
         log_write(log, LOG_LEVEL_INFO, "store-replayed",
