@@ -93,7 +93,7 @@ static int open_journal(struct broker *broker, struct error *err)
     int r = paths_ensure_private_dir(broker->places.state_dir, err);
 
     if (r == 0) {
-        r = journal_open(&broker->journal, &options, broker->log, &broker->recovered, err);
+        r = journal_find(&broker->journal, &options, broker->log, err);
     }
     if (r == JOURNAL_E_LOCKED) {
         broker->exit_code = EX_TEMPFAIL; /* another broker is at work: the command looks for this */
@@ -113,6 +113,18 @@ static void tell_newest_backup(struct broker *broker)
     free(newest);
 }
 
+/* The store tells how much of the journal must be read. */
+static int recover_journal(struct broker *broker, struct error *err)
+{
+    int r = journal_recover(broker->journal, store_applied_seq(broker->store), &broker->recovered,
+                            err);
+
+    if (r != 0 && store_is_new(broker->store)) {
+        store_discard(broker->store); /* whether one belongs there is not known yet */
+    }
+    return r;
+}
+
 static int open_store(struct broker *broker, struct error *err)
 {
     const struct store_options options = {.path = broker->places.store_file,
@@ -120,6 +132,9 @@ static int open_store(struct broker *broker, struct error *err)
                                           .dims = broker->config->dims};
     int r = store_open(&broker->store, &options, err);
 
+    if (r == 0) {
+        r = recover_journal(broker, err);
+    }
     if (r == 0) {
         r = replay_journal(broker->store, broker->journal, broker->log, &broker->replayed, err);
     }

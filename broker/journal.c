@@ -75,14 +75,13 @@ static int open_steps(struct journal *journal, const struct journal_base *base, 
         r = journal_lock_take(journal->dir_fd, journal->dir, &journal->lock_fd, err);
     }
     if (r == 0) {
-        r = journal_recover(journal, base, err);
+        r = journal_recover_files(journal, base, err);
     }
     return r;
 }
 
-int journal_open_on(struct journal **ret, const struct journal_options *options, struct log *log,
-                    const struct journal_disk *disk, struct journal_recovery *ret_found,
-                    struct error *err)
+int journal_find_on(struct journal **ret, const struct journal_options *options, struct log *log,
+                    const struct journal_disk *disk, struct error *err)
 {
     struct journal *journal;
     int r = check_options(options, err);
@@ -100,10 +99,41 @@ int journal_open_on(struct journal **ret, const struct journal_options *options,
         journal_close(journal);
         return r;
     }
-    journal->queue.stats.committed_seq = journal->found.last_seq;
-    *ret_found = journal->found;
     *ret = journal;
     return 0;
+}
+
+int journal_find(struct journal **ret, const struct journal_options *options, struct log *log,
+                 struct error *err)
+{
+    return journal_find_on(ret, options, log, &journal_disk_real, err);
+}
+
+int journal_recover(struct journal *journal, uint64_t stored_seq,
+                    struct journal_recovery *ret_found, struct error *err)
+{
+    int r = journal_recover_events(journal, stored_seq, err);
+
+    if (r == 0) {
+        journal->queue.stats.committed_seq = journal->found.last_seq;
+        *ret_found = journal->found;
+    }
+    return r;
+}
+
+int journal_open_on(struct journal **ret, const struct journal_options *options, struct log *log,
+                    const struct journal_disk *disk, struct journal_recovery *ret_found,
+                    struct error *err)
+{
+    struct journal *journal;
+    int r = journal_find_on(&journal, options, log, disk, err);
+
+    if (r != 0) {
+        return r;
+    }
+    r = journal_recover(journal, 0, ret_found, err);
+    *ret = r == 0 ? journal : journal_close(journal);
+    return r;
 }
 
 int journal_open(struct journal **ret, const struct journal_options *options, struct log *log,

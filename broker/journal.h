@@ -1,7 +1,8 @@
 /*
  * journal.h - the append-only log of events that a receipt stands on.
  *
- * Happy path: journal_open recovers what is on disk; journal_replay hands the events that the store
+ * Happy path: journal_find finds what is on disk and journal_recover reads of it what the store may
+ * lack (journal_open does both, for all of it); journal_replay hands the events that the store
  * lacks to the caller; journal_start begins a segment of a new generation and starts the writer
  * thread. From then on journal_append queues records; the writer takes all that is queued, writes
  * one group, calls fdatasync once, and hands the records back through the observer.
@@ -101,9 +102,17 @@ struct journal_recovery {
 
 struct journal;
 
-/* Locks the directory, recovers, decides where writing goes on. JOURNAL_E_LOCKED names the other
+/* Locks the directory and reads the headers of its segments. JOURNAL_E_LOCKED names the other
  * process in err; JOURNAL_E_FULL: no room for the first segment of a new journal. A new journal's
  * origin is on disk when this returns. */
+int journal_find(struct journal **ret, const struct journal_options *options, struct log *log,
+                 struct error *err);
+/* Reads the events, sets damage aside, decides where writing goes on. stored_seq is the last event
+ * that the store of this journal holds, 0 without: older segments that end at or below it are not
+ * read, however many there are, and damage in them is not told of: nothing is lost by it. */
+int journal_recover(struct journal *journal, uint64_t stored_seq,
+                    struct journal_recovery *ret_found, struct error *err);
+/* Both, and everything is read. */
 int journal_open(struct journal **ret, const struct journal_options *options, struct log *log,
                  struct journal_recovery *ret_found, struct error *err);
 

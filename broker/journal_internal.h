@@ -72,7 +72,9 @@ struct journal {
     bool writer_runs, spare_runs;
 };
 
-/* journal_open with another disk. `disk` is borrowed until journal_close. */
+/* journal_find and journal_open with another disk. `disk` is borrowed until journal_close. */
+int journal_find_on(struct journal **ret, const struct journal_options *options, struct log *log,
+                    const struct journal_disk *disk, struct error *err);
 int journal_open_on(struct journal **ret, const struct journal_options *options, struct log *log,
                     const struct journal_disk *disk, struct journal_recovery *ret_found,
                     struct error *err);
@@ -94,7 +96,10 @@ int spare_make(struct journal *journal, struct segment_file **ret_file);
 
 /* ---- journal_recover.c ---- */
 
-/* Fills origin, pool, found and where the writer goes on. base: see journal_options. */
-int journal_recover(struct journal *journal, const struct journal_base *base, struct error *err);
+/* Fills origin and pool; a new journal is made. base: see journal_options. */
+int journal_recover_files(struct journal *journal, const struct journal_base *base,
+                          struct error *err);
+/* Fills found and where the writer goes on. */
+int journal_recover_events(struct journal *journal, uint64_t stored_seq, struct error *err);
 
 #endif

@@ -1,10 +1,13 @@
 /*
  * journal_recover.c - what is done with what lies in the directory when a broker starts.
  *
- * Happy path: the segments are found, synced with their directory (a killed broker may have left
- * pages and names that no sync covered), and walked once, which tells where the events end. Nothing
- * is written to a segment: a torn tail is cut by the header of the next one, which begins with the
- * seq of the cut.
+ * Happy path: the segments are found and their directory is synced; those that hold what the store
+ * lacks, and the newest, are synced too (a killed broker may have left pages and names that no sync
+ * covered), and walked once, which tells where the events end. Nothing is written to a segment: a
+ * torn tail is cut by the header of the next one, which begins with the seq of the cut.
+ *
+ * The others hold nothing that anybody needs. They were synced before the header behind them was
+ * written; damage in them is for --check-journal.
  *
  * Damage is saved aside and told of; where that fails, its segment is kept from reuse.
  */
@@ -51,14 +54,22 @@ static void recover_damaged(struct journal_walk *walk, const struct journal_dama
     }
 }
 
-static int sync_held(struct journal *journal, const struct segment_queue *held, struct error *err)
+static int sync_file(struct journal *journal, const struct segment_file *file)
+{
+    int fd, r = disk_open(journal->disk, journal->dir_fd, file->name, O_RDWR, &fd);
+
+    if (r == 0) {
+        r = journal->disk->fdatasync(journal->disk, fd);
+        close(fd);
+    }
+    return r;
+}
+
+static int sync_held(struct journal *journal, const struct segment_queue *held, uint64_t stored_seq,
+                     struct error *err)
 {
     for (const struct segment_file *file = held->head; file != NULL; file = file->next) {
-        int fd, r = disk_open(journal->disk, journal->dir_fd, file->name, O_RDWR, &fd);
-        if (r == 0) {
-            r = journal->disk->fdatasync(journal->disk, fd);
-            close(fd);
-        }
+        int r = journal_walk_passes(file, stored_seq) ? 0 : sync_file(journal, file);
         if (r < 0) {
             return error_set_errno(err, r, "cannot sync %s/%s; check the disk", journal->dir,
                                    file->name);
@@ -67,11 +78,14 @@ static int sync_held(struct journal *journal, const struct segment_queue *held, 
     return 0;
 }
 
-static int read_held(struct journal *journal, const struct segment_queue *held, struct error *err)
+static int read_held(struct journal *journal, const struct segment_queue *held, uint64_t stored_seq,
+                     struct error *err)
 {
-    struct recover_walk recover = {.walk = {.dir_fd = journal->dir_fd, .damaged = recover_damaged},
+    struct recover_walk recover = {.walk = {.dir_fd = journal->dir_fd,
+                                            .after_seq = stored_seq,
+                                            .damaged = recover_damaged},
                                    .journal = journal};
-    int r = sync_held(journal, held, err);
+    int r = sync_held(journal, held, stored_seq, err);
 
     if (r == 0) {
         r = journal_walk_run(&recover.walk, held, journal->dir, err);
@@ -153,7 +167,8 @@ static int make_fresh(struct journal *journal, const struct journal_base *base, 
     return r == 0 ? 0 : error_set_errno(err, r, "cannot make a journal in %s", journal->dir);
 }
 
-int journal_recover(struct journal *journal, const struct journal_base *base, struct error *err)
+int journal_recover_files(struct journal *journal, const struct journal_base *base,
+                          struct error *err)
 {
     struct journal_files files;
     bool fresh;
@@ -172,9 +187,12 @@ int journal_recover(struct journal *journal, const struct journal_base *base, st
     journal->writer.stamp_us = files.stamp_us;
     memcpy(journal->origin, files.origin, sizeof journal->origin);
     fill_pool(&journal->pool, &files);
-    r = fresh ? make_fresh(journal, base, err) : read_held(journal, &journal->pool.held, err);
-    if (r == 0) {
-        uuid_unparse_lower(journal->origin, journal->origin_text);
-    }
+    r = fresh ? make_fresh(journal, base, err) : 0;
+    uuid_unparse_lower(journal->origin, journal->origin_text);
     return r;
+}
+
+int journal_recover_events(struct journal *journal, uint64_t stored_seq, struct error *err)
+{
+    return journal->found.fresh ? 0 : read_held(journal, &journal->pool.held, stored_seq, err);
 }

@@ -34,7 +34,8 @@ struct journal_damage {
 
 struct journal_walk {
     int dir_fd;
-    uint64_t after_seq;      /* events up to this one are not visited */
+    uint64_t after_seq;      /* events up to this one are not visited, and segments that hold no
+                                others are not read */
     journal_visit_fn *visit; /* NULL: none is */
     void *visit_arg;
     void (*damaged)(struct journal_walk *, const struct journal_damage *); /* or NULL */
@@ -47,6 +48,8 @@ struct journal_walk {
     size_t capacity;
 };
 
+/* Is the file passed over: all its events are at or below after_seq, and the next header says so? */
+bool journal_walk_passes(const struct segment_file *file, uint64_t after_seq);
 /* Sets last_seq of each file. -EIO: the disk cannot read where the newest events may be, or what
  * could be read a moment ago: going on would cut them off. A non-zero answer of visit ends it.
  * Frees what it allocates. */

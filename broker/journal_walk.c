@@ -5,6 +5,9 @@
  * event has. So the next header decides about the end of a segment: what it holds from that seq on
  * was cut when the next one was begun, and what it lacks below that seq was lost. Nothing decides
  * so about the end of the newest: a block there that the disk cannot read is not taken for the end.
+ *
+ * For the same reason a segment is passed over unread when the next header says that nothing in it
+ * is wanted. The newest is always read.
  */
 #include "broker/journal_recovery.h"
 
@@ -138,6 +141,23 @@ static int walk_segment(struct journal_walk *walk, struct segment_file *file, co
     return r == 0 && walk->unreadable ? journal_refuse_unreadable(dir, file->name, err) : r;
 }
 
+bool journal_walk_passes(const struct segment_file *file, uint64_t after_seq)
+{
+    const struct segment_file *next = file->next;
+
+    /* A header that was lost tells neither first_seq nor the clock. */
+    return after_seq > 0 && file->header.base_seq != 0 && next != NULL &&
+           next->header.first_seq != 0 && next->header.base_seq <= after_seq + 1;
+}
+
+static void pass_over(struct journal_walk *walk, struct segment_file *file)
+{
+    uint64_t limit = file->next->header.base_seq;
+
+    walk->next_seq = walk->next_seq < limit ? limit : walk->next_seq;
+    file->last_seq = walk->next_seq - 1;
+}
+
 int journal_walk_run(struct journal_walk *walk, const struct segment_queue *held, const char *dir,
                      struct error *err)
 {
@@ -151,7 +171,11 @@ int journal_walk_run(struct journal_walk *walk, const struct segment_queue *held
         walk->next_seq = 1;
     }
     for (struct segment_file *file = held->head; file != NULL && r == 0; file = file->next) {
-        r = walk_segment(walk, file, dir, err);
+        if (journal_walk_passes(file, walk->after_seq)) {
+            pass_over(walk, file);
+        } else {
+            r = walk_segment(walk, file, dir, err);
+        }
     }
     free(walk->bytes);
     walk->bytes = NULL;

@@ -22,7 +22,7 @@ struct replay_set_aside {
     uint64_t count, first_seq; /* each stands in the log */
 };
 
-/* Between journal_open and journal_start. A new store that is refused is discarded. */
+/* Between journal_recover and journal_start. A new store that is refused is discarded. */
 int replay_journal(struct store *store, struct journal *journal, struct log *log,
                    struct replay_set_aside *ret_set_aside, struct error *err);
 
