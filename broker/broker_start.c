@@ -116,8 +116,8 @@ static void tell_newest_backup(struct broker *broker)
 /* The store tells how much of the journal must be read. */
 static int recover_journal(struct broker *broker, struct error *err)
 {
-    int r = journal_recover(broker->journal, store_applied_seq(broker->store), &broker->recovered,
-                            err);
+    int r =
+        journal_recover(broker->journal, store_applied_seq(broker->store), &broker->recovered, err);
 
     if (r != 0 && store_is_new(broker->store)) {
         store_discard(broker->store); /* whether one belongs there is not known yet */
@@ -179,12 +179,12 @@ static int start_threads(struct broker *broker, struct error *err)
     const struct applier_options options = {.watch = guard_watch(broker->guard)};
     struct reader *reader = NULL;
     uint64_t applied_seq = store_applied_seq(broker->store);
-    guard_begin(broker->guard, broker->store);
     int r = applier_start(&broker->applier, broker->store, broker->journal,
                           &broker->writes.applier_observer, &options, broker->log, err);
 
     broker->store = NULL;
     if (r == 0) {
+        guard_begin(broker->guard, broker->applier);
         r = journal_start(broker->journal, &broker->writes.journal_observer, err);
     }
     if (r == 0) {
@@ -199,7 +199,6 @@ static int start_threads(struct broker *broker, struct error *err)
                  broker->places.state_dir);
     broker->writes.journal = broker->journal;
     broker->writes.applier = broker->applier;
-    guard_set_applier(broker->guard, broker->applier);
     broker->writes.committed_seq = broker->writes.applied_seq = applied_seq;
     return r;
 }

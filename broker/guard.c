@@ -275,19 +275,38 @@ struct guard *guard_free(struct guard *guard)
     return NULL;
 }
 
-void guard_begin(struct guard *guard, struct store *store)
+/* Called again when the transaction is: the windows stay. */
+static int begin_run(struct applier_work *work, struct store *store, struct error *err)
 {
+    struct guard *guard = container_of(work, struct guard, begin);
+
+    (void)err; /* the guard tells itself what it does not see */
     guard->store = store;
-    guard_begin_windows(guard);
-    want_timer(guard);
+    if (!guard->is_ready) {
+        guard_begin_windows(guard);
+        want_timer(guard);
+    }
+    return 0;
+}
+
+static void begin_done(struct applier_work *work, int status, const struct error *err)
+{
+    struct guard *guard = container_of(work, struct guard, begin);
+
+    (void)err;
+    if (status == 0) {
+        store_forget_pages(guard->store);
+    }
+}
+
+void guard_begin(struct guard *guard, struct applier *applier)
+{
+    guard->applier = applier;
+    guard->begin = (struct applier_work){.run = begin_run, .done = begin_done};
+    applier_submit(applier, &guard->begin);
 }
 
 struct applier_watch *guard_watch(struct guard *guard)
 {
     return &guard->watch;
-}
-
-void guard_set_applier(struct guard *guard, struct applier *applier)
-{
-    guard->applier = applier;
 }

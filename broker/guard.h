@@ -2,10 +2,11 @@
  * guard.h - watches what was applied, and raises an alert at unusual destruction. It never refuses,
  * holds up or changes anything.
  *
- * Happy path: guard_begin, before the store thread starts, reads back what happened last, so that
- * windows go on where they were; from then on the store thread hands each committed batch to the
- * watch, which counts it in the rules' windows (guard_rate.h, guard_share.h) and raises alerts by
- * alerts.h. A timer in the loop sees to it that an alert whose window has passed is told its end.
+ * Happy path: guard_begin has the store thread read back what happened last, before it applies
+ * anything and behind nobody's start, so that windows go on where they were; from then on the store
+ * thread hands each committed batch to the watch, which counts it in the rules' windows
+ * (guard_rate.h, guard_share.h) and raises alerts by alerts.h. A timer in the loop sees to it that
+ * an alert whose window has passed is told its end.
  *
  * Receipts of plain puts do not wait for it: they are given after the journal's sync, whatever the
  * store thread does. What is answered after its apply waits for the batch to be counted, which asks
@@ -55,11 +56,10 @@ int guard_new(struct guard **ret, const struct guard_options *options);
 /* After the applier has ended, and the loop has closed the timer. NULL is fine. */
 struct guard *guard_free(struct guard *guard);
 
-/* Reads back what the store holds of the last windows. Before the applier starts. */
-void guard_begin(struct guard *guard, struct store *store);
+/* Has the store thread read back what the store holds of the last windows. The applier is borrowed;
+ * nothing has been given to it yet. */
+void guard_begin(struct guard *guard, struct applier *applier);
 struct applier_watch *guard_watch(struct guard *guard);
-/* Borrowed; before the loop turns. */
-void guard_set_applier(struct guard *guard, struct applier *applier);
 /* Another config is in force: the windows are counted anew by it. In the loop. */
 void guard_reload(struct guard *guard, const struct config_guard *config);
 

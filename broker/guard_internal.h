@@ -33,8 +33,9 @@ struct guard {
     uv_timer_t timer;
     struct note note;         /* to the loop: start the timer */
     struct applier_work work; /* from the timer: it is late */
+    struct applier_work begin;
     uint64_t delay_ms;        /* of the timer; written before the note is posted */
-    /* the store thread's, and before that guard_begin's */
+    /* the store thread's */
     struct store *store;
     struct config_guard config;
     struct guard_rule_state rules[GUARD_RULES];

@@ -81,10 +81,9 @@ static int sync_held(struct journal *journal, const struct segment_queue *held, 
 static int read_held(struct journal *journal, const struct segment_queue *held, uint64_t stored_seq,
                      struct error *err)
 {
-    struct recover_walk recover = {.walk = {.dir_fd = journal->dir_fd,
-                                            .after_seq = stored_seq,
-                                            .damaged = recover_damaged},
-                                   .journal = journal};
+    struct recover_walk recover = {
+        .walk = {.dir_fd = journal->dir_fd, .after_seq = stored_seq, .damaged = recover_damaged},
+        .journal = journal};
     int r = sync_held(journal, held, stored_seq, err);
 
     if (r == 0) {

@@ -48,7 +48,8 @@ struct journal_walk {
     size_t capacity;
 };
 
-/* Is the file passed over: all its events are at or below after_seq, and the next header says so? */
+/* Is the file passed over: all its events are at or below after_seq, and the next header says so?
+ */
 bool journal_walk_passes(const struct segment_file *file, uint64_t after_seq);
 /* Sets last_seq of each file. -EIO: the disk cannot read where the newest events may be, or what
  * could be read a moment ago: going on would cut them off. A non-zero answer of visit ends it.

@@ -11,6 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Enough for the upper levels of every index: what lies below is read once. The system keeps the
+ * rest, once for all readers. */
+#define READER_CACHE "PRAGMA cache_size=-512"
+
 int reader_open(struct reader **ret, const char *path, struct error *err)
 {
     struct reader *reader = calloc(1, sizeof *reader);
@@ -22,8 +26,11 @@ int reader_open(struct reader **ret, const char *path, struct error *err)
     msgpack_sbuffer_init(&reader->body);
     int r = sql_open(&reader->sql, path, SQLITE_OPEN_READONLY, err);
     if (r == 0) {
-        r = sql_prepare(&reader->sql, reader_statement_texts, READER_STATEMENTS, reader->statements,
-                        err);
+        r = sql_exec(&reader->sql, READER_CACHE, "open", err);
+    }
+    if (r == 0) { /* a database that is none is told of here */
+        r = sql_prepare(&reader->sql, &reader_statement_texts[READER_COUNTS], 1,
+                        &reader->statements[READER_COUNTS], err);
     }
     if (r != 0) {
         reader_close(reader);
@@ -31,6 +38,17 @@ int reader_open(struct reader **ret, const char *path, struct error *err)
     }
     *ret = reader;
     return 0;
+}
+
+/* Most readers use a few of them: a lane its batches, a start one row. */
+sqlite3_stmt *reader_statement(struct reader *reader, enum reader_statement which)
+{
+    sqlite3_stmt **statement = &reader->statements[which];
+
+    if (*statement == NULL) {
+        (void)sql_prepare(&reader->sql, &reader_statement_texts[which], 1, statement, NULL);
+    }
+    return *statement;
 }
 
 struct reader *reader_close(struct reader *reader)
@@ -50,7 +68,7 @@ struct reader *reader_close(struct reader *reader)
 int reader_begin(struct reader *reader, struct error *err)
 {
     reader->embedder.is_known = false;
-    return sql_run(&reader->sql, reader->statements[READER_BEGIN], err);
+    return sql_run(&reader->sql, reader_statement(reader, READER_BEGIN), err);
 }
 
 int reader_end(struct reader *reader, int r, struct error *err)
@@ -63,7 +81,7 @@ int reader_end(struct reader *reader, int r, struct error *err)
     if (sqlite3_get_autocommit(reader->sql.db)) {
         return r;
     }
-    int ended = sql_run(&reader->sql, reader->statements[READER_END], r == 0 ? err : NULL);
+    int ended = sql_run(&reader->sql, reader_statement(reader, READER_END), r == 0 ? err : NULL);
     return r != 0 ? r : ended;
 }
 
@@ -108,7 +126,7 @@ static int not_found(const char *id, uint64_t version, struct error *err)
 static int get(struct reader *reader, const char *id, uint64_t version, msgpack_sbuffer *ret_result,
                struct error *err)
 {
-    sqlite3_stmt *find = reader->statements[version == 0 ? READER_CURRENT : READER_VERSION];
+    sqlite3_stmt *find = reader_statement(reader, version == 0 ? READER_CURRENT : READER_VERSION);
     bool row;
 
     sql_bind_text(find, 1, id, strlen(id));
@@ -166,7 +184,7 @@ static int pack_version(msgpack_packer *out, sqlite3_stmt *row)
 static int read_history(struct reader *reader, const char *id, uint32_t limit, uint32_t *ret_count,
                         struct error *err)
 {
-    sqlite3_stmt *find = reader->statements[READER_HISTORY];
+    sqlite3_stmt *find = reader_statement(reader, READER_HISTORY);
     msgpack_packer out;
     bool row;
 
@@ -214,7 +232,7 @@ int reader_history(struct reader *reader, const char *id, uint32_t limit,
 /* By a statement that counts rows. */
 static int count_rows(struct reader *reader, int statement, uint64_t *ret, struct error *err)
 {
-    sqlite3_stmt *count = reader->statements[statement];
+    sqlite3_stmt *count = reader_statement(reader, statement);
     bool row;
 
     int r = sql_step(&reader->sql, count, &row, err);
@@ -227,7 +245,7 @@ static int count_rows(struct reader *reader, int statement, uint64_t *ret, struc
 
 int reader_read_counts(struct reader *reader, struct reader_counts *ret, struct error *err)
 {
-    sqlite3_stmt *count = reader->statements[READER_COUNTS];
+    sqlite3_stmt *count = reader_statement(reader, READER_COUNTS);
     bool row;
 
     memset(ret, 0, sizeof *ret);

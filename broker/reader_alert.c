@@ -68,7 +68,7 @@ int reader_alert_list(struct reader *reader, const struct reader_alert_filter *f
                                          .filter = filter};
     bool open = filter->acked == READER_ACKED_NO;
 
-    return reader_list_by_seq(reader,
-                              reader->statements[open ? READER_ALERT_LIST_OPEN : READER_ALERT_LIST],
-                              &list, ret_result, err);
+    return reader_list_by_seq(
+        reader, reader_statement(reader, open ? READER_ALERT_LIST_OPEN : READER_ALERT_LIST), &list,
+        ret_result, err);
 }

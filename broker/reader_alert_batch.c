@@ -201,7 +201,7 @@ static struct reader_alerts *batch_new(struct error *err)
 int reader_alerts_after(struct reader *reader, const char *lane, uint64_t cursor, size_t max,
                         size_t max_bytes, struct reader_alerts **ret, struct error *err)
 {
-    sqlite3_stmt *scan = reader->statements[READER_ALERTS_AFTER];
+    sqlite3_stmt *scan = reader_statement(reader, READER_ALERTS_AFTER);
     struct reader_alerts *batch = batch_new(err);
 
     assert(max > 0);
@@ -224,7 +224,7 @@ static int read_due(struct reader *reader, const char *lane, int64_t now_ms, siz
                     size_t max_bytes, struct reader_alerts *batch, int64_t *ret_next_due_ms,
                     struct error *err)
 {
-    sqlite3_stmt *scan = reader->statements[READER_ALERTS_DUE];
+    sqlite3_stmt *scan = reader_statement(reader, READER_ALERTS_DUE);
 
     sql_bind_text(scan, 1, lane, strlen(lane));
     sql_bind_int(scan, 2, now_ms);

@@ -45,7 +45,7 @@ static int read_after(struct reader *reader, const char *lane, uint64_t cursor,
 int reader_batch_after(struct reader *reader, const char *lane, uint64_t cursor, size_t max,
                        size_t max_bytes, struct reader_batch **ret, struct error *err)
 {
-    struct batch_scan scan = {.rows = reader->statements[READER_BATCH_AFTER],
+    struct batch_scan scan = {.rows = reader_statement(reader, READER_BATCH_AFTER),
                               .look_max = at_most(max),
                               .max = at_most(max),
                               .max_bytes = max_bytes};
@@ -56,7 +56,7 @@ int reader_batch_after(struct reader *reader, const char *lane, uint64_t cursor,
 int reader_batch_embed(struct reader *reader, const char *lane, uint64_t cursor, const char *model,
                        size_t max, size_t max_bytes, struct reader_batch **ret, struct error *err)
 {
-    struct batch_scan scan = {.rows = reader->statements[READER_EMBED_AFTER],
+    struct batch_scan scan = {.rows = reader_statement(reader, READER_EMBED_AFTER),
                               .embeds = true,
                               .look_max = BATCH_LOOK_MAX,
                               .max = max,
@@ -71,7 +71,7 @@ int reader_batch_embed(struct reader *reader, const char *lane, uint64_t cursor,
 int reader_find_next_due(struct reader *reader, const char *lane, int64_t now_ms,
                          int64_t *ret_next_due_ms, struct error *err)
 {
-    sqlite3_stmt *find = reader->statements[READER_NEXT_DUE];
+    sqlite3_stmt *find = reader_statement(reader, READER_NEXT_DUE);
     bool row;
 
     sql_bind_text(find, 1, lane, strlen(lane));
@@ -117,7 +117,7 @@ int reader_batch_due(struct reader *reader, const char *lane, int64_t now_ms, si
                      size_t max_bytes, struct reader_batch **ret, int64_t *ret_next_due_ms,
                      struct error *err)
 {
-    struct batch_scan scan = {.rows = reader->statements[READER_BATCH_DUE],
+    struct batch_scan scan = {.rows = reader_statement(reader, READER_BATCH_DUE),
                               .look_max = at_most(max),
                               .max = at_most(max),
                               .max_bytes = max_bytes};
@@ -129,7 +129,7 @@ int reader_batch_embed_due(struct reader *reader, const char *lane, int64_t now_
                            const char *model, size_t max, size_t max_bytes,
                            struct reader_batch **ret, int64_t *ret_next_due_ms, struct error *err)
 {
-    struct batch_scan scan = {.rows = reader->statements[READER_EMBED_DUE],
+    struct batch_scan scan = {.rows = reader_statement(reader, READER_EMBED_DUE),
                               .embeds = true,
                               .look_max = at_most(max),
                               .max = at_most(max),
@@ -144,7 +144,7 @@ int reader_batch_embed_due(struct reader *reader, const char *lane, int64_t now_
 int reader_batch_page(struct reader *reader, const char *lane, const char *after_id, size_t max,
                       size_t max_bytes, struct reader_batch **ret, struct error *err)
 {
-    struct batch_scan scan = {.rows = reader->statements[READER_BATCH_PAGE],
+    struct batch_scan scan = {.rows = reader_statement(reader, READER_BATCH_PAGE),
                               .pages = true,
                               .look_max = at_most(max),
                               .max = at_most(max),

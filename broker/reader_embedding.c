@@ -21,7 +21,7 @@ static void keep_embedder(struct reader_embedder *embedder, sqlite3_stmt *row)
 int reader_find_embedder(struct reader *reader, const struct reader_embedder **ret,
                          struct error *err)
 {
-    sqlite3_stmt *find = reader->statements[READER_EMBEDDER];
+    sqlite3_stmt *find = reader_statement(reader, READER_EMBEDDER);
     struct reader_embedder *embedder = &reader->embedder;
     bool row;
     int r = 0;
@@ -74,7 +74,7 @@ static int find_by_content(struct reader *reader, enum reader_statement which,
                            const struct event_text *id, const uint8_t hash[CONTENT_HASH_SIZE],
                            bool *ret_found, struct error *err)
 {
-    sqlite3_stmt *find = reader->statements[which];
+    sqlite3_stmt *find = reader_statement(reader, which);
 
     sql_reset(find);
     sql_bind_text(find, 1, id->data, id->size);
@@ -85,7 +85,7 @@ static int find_by_content(struct reader *reader, enum reader_statement which,
 int reader_show_version(struct reader *reader, const struct event_text *id,
                         struct memory_state *state, struct error *err)
 {
-    sqlite3_stmt *embedded = reader->statements[READER_EMBEDDED];
+    sqlite3_stmt *embedded = reader_statement(reader, READER_EMBEDDED);
     uint8_t hash[CONTENT_HASH_SIZE];
     bool found, awaited;
 

@@ -53,7 +53,7 @@ static int pack_event(msgpack_packer *out, sqlite3_stmt *row)
 
 static int add_alert(struct reader *reader, uint64_t seq, msgpack_sbuffer *out, struct error *err)
 {
-    sqlite3_stmt *find = reader->statements[READER_ALERT_AT];
+    sqlite3_stmt *find = reader_statement(reader, READER_ALERT_AT);
     msgpack_packer packer;
     bool row;
 
@@ -88,7 +88,7 @@ static int add_row(struct reader *reader, sqlite3_stmt *row, uint32_t kinds, msg
 
 static int read_applied(struct reader *reader, uint64_t *ret, struct error *err)
 {
-    sqlite3_stmt *find = reader->statements[READER_COUNTS];
+    sqlite3_stmt *find = reader_statement(reader, READER_COUNTS);
     bool row;
 
     int r = sql_step(&reader->sql, find, &row, err);
@@ -102,7 +102,7 @@ static int read_applied(struct reader *reader, uint64_t *ret, struct error *err)
 static int read_events(struct reader *reader, uint64_t *cursor, uint32_t kinds,
                        msgpack_sbuffer *ret_notes, bool *ret_more, struct error *err)
 {
-    sqlite3_stmt *scan = reader->statements[READER_EVENTS];
+    sqlite3_stmt *scan = reader_statement(reader, READER_EVENTS);
     uint64_t applied_seq = *cursor;
     bool row;
 

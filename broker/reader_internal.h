@@ -87,10 +87,13 @@ struct reader_embedder {
 
 struct reader {
     struct sql sql;
-    sqlite3_stmt *statements[READER_STATEMENTS];
-    msgpack_sbuffer body; /* of a list, before its length is known */
+    sqlite3_stmt *statements[READER_STATEMENTS]; /* NULL until its first use */
+    msgpack_sbuffer body;                        /* of a list, before its length is known */
     struct reader_embedder embedder;
 };
+
+/* Prepared when it is first used. NULL, when that fails, is told of by its step: see sql.h. */
+sqlite3_stmt *reader_statement(struct reader *reader, enum reader_statement which);
 
 /* Every call reads in one transaction of its own, so that it sees one commit. */
 int reader_begin(struct reader *reader, struct error *err);

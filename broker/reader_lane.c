@@ -11,7 +11,7 @@
 static int read_row(struct reader *reader, const char *lane, struct reader_lane *ret,
                     struct error *err)
 {
-    sqlite3_stmt *find = reader->statements[READER_LANE];
+    sqlite3_stmt *find = reader_statement(reader, READER_LANE);
 
     sql_bind_text(find, 1, lane, strlen(lane));
     int r = sql_step(&reader->sql, find, &ret->exists, err);
@@ -28,7 +28,7 @@ static int read_row(struct reader *reader, const char *lane, struct reader_lane 
 static int read_deferred(struct reader *reader, const char *lane, struct reader_lane *ret,
                          struct error *err)
 {
-    sqlite3_stmt *count = reader->statements[READER_LANE_ROWS];
+    sqlite3_stmt *count = reader_statement(reader, READER_LANE_ROWS);
     bool row;
 
     sql_bind_text(count, 1, lane, strlen(lane));
@@ -52,7 +52,8 @@ static void note_oldest(struct reader_lane *ret, int64_t at_ms)
 static int count_above(struct reader *reader, struct reader_lane *ret, struct error *err)
 {
     bool is_alerts = ret->kind == LANE_ALERTS;
-    sqlite3_stmt *count = reader->statements[is_alerts ? READER_ALERTS_ABOVE : READER_LANE_ABOVE];
+    sqlite3_stmt *count =
+        reader_statement(reader, is_alerts ? READER_ALERTS_ABOVE : READER_LANE_ABOVE);
     bool row;
 
     sql_bind_uint(count, 1, ret->cursor);
@@ -68,7 +69,8 @@ static int count_above(struct reader *reader, struct reader_lane *ret, struct er
 static int find_oldest(struct reader *reader, struct reader_lane *ret, struct error *err)
 {
     bool is_alerts = ret->kind == LANE_ALERTS;
-    sqlite3_stmt *find = reader->statements[is_alerts ? READER_ALERTS_OLDEST : READER_LANE_OLDEST];
+    sqlite3_stmt *find =
+        reader_statement(reader, is_alerts ? READER_ALERTS_OLDEST : READER_LANE_OLDEST);
     bool row;
 
     sql_bind_uint(find, 1, ret->cursor);
@@ -85,7 +87,7 @@ static int find_oldest(struct reader *reader, struct reader_lane *ret, struct er
 static int look_above(struct reader *reader, const char *model, struct reader_lane *ret,
                       struct error *err)
 {
-    sqlite3_stmt *look = reader->statements[READER_EMBED_ABOVE];
+    sqlite3_stmt *look = reader_statement(reader, READER_EMBED_ABOVE);
     bool row;
 
     sql_bind_uint(look, 1, ret->cursor);
@@ -128,8 +130,8 @@ static int read_above(struct reader *reader, const char *lane, struct reader_lan
 static int count_waiting(struct reader *reader, const char *lane, struct reader_lane *ret,
                          struct error *err)
 {
-    sqlite3_stmt *count =
-        reader->statements[ret->kind == LANE_ALERTS ? READER_ALERTS_WAITING : READER_LANE_WAITING];
+    sqlite3_stmt *count = reader_statement(reader, ret->kind == LANE_ALERTS ? READER_ALERTS_WAITING
+                                                                            : READER_LANE_WAITING);
     uint64_t waiting = ret->deferred;
     bool row;
     int r = 0;
@@ -209,7 +211,7 @@ static void free_names(char **names, size_t count)
 int reader_lane_names(struct reader *reader, char ***ret_names, size_t *ret_count,
                       struct error *err)
 {
-    sqlite3_stmt *scan = reader->statements[READER_LANE_NAMES];
+    sqlite3_stmt *scan = reader_statement(reader, READER_LANE_NAMES);
     char **names = NULL;
     size_t count = 0;
     bool row;
@@ -251,7 +253,7 @@ static enum reader_delivery delivery_of(sqlite3_stmt *row, uint64_t seq)
 int reader_delivery(struct reader *reader, const char *lane, const char *memory_id, uint64_t seq,
                     enum reader_delivery *ret, struct error *err)
 {
-    sqlite3_stmt *find = reader->statements[READER_DELIVERY];
+    sqlite3_stmt *find = reader_statement(reader, READER_DELIVERY);
     bool row;
 
     *ret = READER_DELIVERY_PENDING;

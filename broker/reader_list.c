@@ -42,7 +42,7 @@ sqlite3_stmt *reader_scan_begin(struct reader *reader, const struct reader_filte
     const char *value = filter->tag != NULL          ? filter->tag
                         : filter->session_id != NULL ? filter->session_id
                                                      : filter->kind;
-    sqlite3_stmt *scan = reader->statements[which];
+    sqlite3_stmt *scan = reader_statement(reader, which);
 
     sql_bind_uint(scan, 1, before);
     if (value != NULL) {
@@ -53,7 +53,7 @@ sqlite3_stmt *reader_scan_begin(struct reader *reader, const struct reader_filte
 
 static sqlite3_stmt *scan_by_id(struct reader *reader, const char *after)
 {
-    sqlite3_stmt *scan = reader->statements[READER_LIST_BY_ID];
+    sqlite3_stmt *scan = reader_statement(reader, READER_LIST_BY_ID);
 
     sql_bind_text(scan, 1, after, strlen(after));
     return scan;
@@ -103,7 +103,7 @@ bool reader_scan_passes(sqlite3_stmt *row, const struct reader_filter *filter)
 static int add_memory(struct reader *reader, sqlite3_stmt *row, const struct page *page,
                       struct error *err)
 {
-    sqlite3_stmt *find = reader->statements[READER_STATE_AT];
+    sqlite3_stmt *find = reader_statement(reader, READER_STATE_AT);
     struct event_text id = reader_column_text(row, 5);
     struct memory_state state;
     bool found;
@@ -284,7 +284,7 @@ static int fill_dead(struct reader *reader, sqlite3_stmt *scan, uint32_t limit, 
 int reader_dead_list(struct reader *reader, const char *backend, uint32_t limit, const char *after,
                      msgpack_sbuffer *ret_result, struct error *err)
 {
-    sqlite3_stmt *scan = reader->statements[READER_DEAD_LIST];
+    sqlite3_stmt *scan = reader_statement(reader, READER_DEAD_LIST);
     struct dead_place place = {0};
     char next[CURSOR_TEXT_MAX] = "";
     uint32_t count;

@@ -8,7 +8,7 @@
 int reader_find_vector(struct reader *reader, uint64_t vector_seq, const void **ret_data,
                        size_t *ret_size, struct error *err)
 {
-    sqlite3_stmt *find = reader->statements[READER_VECTOR];
+    sqlite3_stmt *find = reader_statement(reader, READER_VECTOR);
     bool row;
 
     *ret_data = NULL;
@@ -110,7 +110,7 @@ int reader_pack_memory_open(struct reader *reader, const struct event_text *id,
                             const struct memory_state *state, bool with_embedding, size_t more,
                             msgpack_sbuffer *out, struct error *err)
 {
-    sqlite3_stmt *row = reader->statements[READER_VECTOR];
+    sqlite3_stmt *row = reader_statement(reader, READER_VECTOR);
     struct vector vector = {0};
     msgpack_packer packer;
 

@@ -97,7 +97,7 @@ int planner_decode(struct planner *planner, sqlite3_stmt *row, int column,
 int planner_current(struct planner *planner, const struct event_text *id, struct memory_state *ret,
                     bool *ret_found, struct error *err)
 {
-    sqlite3_stmt *find = planner->reader->statements[READER_CURRENT];
+    sqlite3_stmt *find = reader_statement(planner->reader, READER_CURRENT);
 
     sql_bind_text(find, 1, id->data, id->size);
     int r = sql_step(&planner->reader->sql, find, ret_found, err);
@@ -110,7 +110,7 @@ int planner_current(struct planner *planner, const struct event_text *id, struct
 static int find_undeleted(struct planner *planner, const struct event_text *id,
                           struct memory_state *ret, bool *ret_found, struct error *err)
 {
-    sqlite3_stmt *find = planner->reader->statements[READER_PLAN_BEFORE];
+    sqlite3_stmt *find = reader_statement(planner->reader, READER_PLAN_BEFORE);
 
     sql_bind_text(find, 1, id->data, id->size);
     sql_bind_uint(find, 2, INT64_MAX);
@@ -130,7 +130,7 @@ static int find_undeleted(struct planner *planner, const struct event_text *id,
 static int find_version(struct planner *planner, const struct plan_wish *wish,
                         struct memory_state *ret, bool *ret_found, struct error *err)
 {
-    sqlite3_stmt *find = planner->reader->statements[READER_VERSION];
+    sqlite3_stmt *find = reader_statement(planner->reader, READER_VERSION);
 
     if (wish->version == 0) {
         return find_undeleted(planner, &wish->id, ret, ret_found, err);
@@ -212,7 +212,7 @@ static bool parse_place(const char *after, struct planner *planner)
  * window, belongs to it. */
 static int extend_to(struct planner *planner, int64_t until_ms, struct error *err)
 {
-    sqlite3_stmt *find = planner->reader->statements[READER_PLAN_LATER];
+    sqlite3_stmt *find = reader_statement(planner->reader, READER_PLAN_LATER);
     struct plan_request *request = &planner->request;
     bool found;
 
@@ -229,7 +229,7 @@ static int extend_to(struct planner *planner, int64_t until_ms, struct error *er
 /* What an alert has counted, as a plan by changes. */
 static int read_alert(struct planner *planner, struct error *err)
 {
-    sqlite3_stmt *find = planner->reader->statements[READER_PLAN_ALERT];
+    sqlite3_stmt *find = reader_statement(planner->reader, READER_PLAN_ALERT);
     struct plan_request *request = &planner->request;
     const char *id = request->alert_id;
     bool found;

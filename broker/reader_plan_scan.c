@@ -35,7 +35,7 @@ static void reset_lookups(struct reader *reader)
 static int find_at(struct planner *planner, const struct event_text *id, struct memory_state *ret,
                    bool *ret_found, struct error *err)
 {
-    sqlite3_stmt *find = planner->reader->statements[READER_PLAN_AT];
+    sqlite3_stmt *find = reader_statement(planner->reader, READER_PLAN_AT);
 
     sql_bind_text(find, 1, id->data, id->size);
     sql_bind_int(find, 2, planner->request.before_ms);
@@ -46,7 +46,7 @@ static int find_at(struct planner *planner, const struct event_text *id, struct 
 static int plan_unversioned(struct planner *planner, const struct event_text *id,
                             const struct memory_state *current, struct error *err)
 {
-    sqlite3_stmt *find = planner->reader->statements[READER_PLAN_OLDEST];
+    sqlite3_stmt *find = reader_statement(planner->reader, READER_PLAN_OLDEST);
     struct memory_state oldest;
     bool found;
 
@@ -87,7 +87,7 @@ static int plan_memory_at(struct planner *planner, const struct event_text *id, 
 static int changed_since(struct planner *planner, uint64_t version, bool *ret_changed,
                          struct error *err)
 {
-    sqlite3_stmt *find = planner->reader->statements[READER_PLAN_TIME];
+    sqlite3_stmt *find = reader_statement(planner->reader, READER_PLAN_TIME);
     bool found;
 
     sql_bind_uint(find, 1, version);
@@ -147,7 +147,7 @@ static bool counts(const struct planner *planner, const struct memory_state *sta
 static int had_earlier(struct planner *planner, const struct event_text *id, uint64_t seq,
                        bool *ret_had, struct error *err)
 {
-    sqlite3_stmt *find = planner->reader->statements[READER_PLAN_EARLIER];
+    sqlite3_stmt *find = reader_statement(planner->reader, READER_PLAN_EARLIER);
     struct memory_state state, alive = {0};
 
     sql_bind_text(find, 1, id->data, id->size);
@@ -169,7 +169,7 @@ static int had_earlier(struct planner *planner, const struct event_text *id, uin
 static int find_before(struct planner *planner, const struct event_text *id, uint64_t seq,
                        struct memory_state *ret, bool *ret_found, struct error *err)
 {
-    sqlite3_stmt *find = planner->reader->statements[READER_PLAN_BEFORE];
+    sqlite3_stmt *find = reader_statement(planner->reader, READER_PLAN_BEFORE);
 
     sql_bind_text(find, 1, id->data, id->size);
     sql_bind_uint(find, 2, seq);
@@ -181,7 +181,7 @@ static int find_before(struct planner *planner, const struct event_text *id, uin
 static int find_other(struct planner *planner, const struct event_text *id, uint64_t seq,
                       struct plan_item *item, struct error *err)
 {
-    sqlite3_stmt *find = planner->reader->statements[READER_PLAN_SINCE];
+    sqlite3_stmt *find = reader_statement(planner->reader, READER_PLAN_SINCE);
     const struct plan_request *request = &planner->request;
     bool found;
 
@@ -253,9 +253,8 @@ static int look_at_change(struct planner *planner, sqlite3_stmt *row, struct err
 int plan_by_changes(struct planner *planner, struct error *err)
 {
     const struct plan_request *request = &planner->request;
-    sqlite3_stmt *scan =
-        planner->reader
-            ->statements[request->session_id != NULL ? READER_PLAN_SESSION : READER_PLAN_SPAN];
+    sqlite3_stmt *scan = reader_statement(
+        planner->reader, request->session_id != NULL ? READER_PLAN_SESSION : READER_PLAN_SPAN);
     uint64_t begin =
         request->from_seq > planner->place + 1 ? request->from_seq - 1 : planner->place;
     bool bounded = request->to_seq != 0 && request->to_seq < planner->upto_seq;

@@ -33,7 +33,7 @@ void prune_page_deinit(struct prune_page *page)
 static int find_seq(struct pruner_scan *scan, enum reader_statement which,
                     const struct event_text *id, int64_t number, uint64_t *ret, struct error *err)
 {
-    sqlite3_stmt *find = scan->reader->statements[which];
+    sqlite3_stmt *find = reader_statement(scan->reader, which);
     bool row;
 
     *ret = 0;
@@ -51,7 +51,7 @@ static int find_seq(struct pruner_scan *scan, enum reader_statement which,
 static int find_undeleted(struct pruner_scan *scan, const struct event_text *id, uint64_t *ret,
                           struct error *err)
 {
-    sqlite3_stmt *find = scan->reader->statements[READER_PLAN_BEFORE];
+    sqlite3_stmt *find = reader_statement(scan->reader, READER_PLAN_BEFORE);
     struct memory_state state;
     bool row;
     int r = 0;
@@ -149,7 +149,7 @@ static int look_at(struct pruner_scan *scan, sqlite3_stmt *row, bool *ret_again,
 
 static int fill_page(struct pruner_scan *scan, uint64_t after_seq, struct error *err)
 {
-    sqlite3_stmt *find = scan->reader->statements[READER_PRUNE_SCAN];
+    sqlite3_stmt *find = reader_statement(scan->reader, READER_PRUNE_SCAN);
     struct prune_page *page = scan->page;
     bool row, again;
 

@@ -7,7 +7,7 @@
 static int read_meta(struct reader *reader, const char *name, char *ret, size_t size,
                      struct error *err)
 {
-    sqlite3_stmt *find = reader->statements[READER_META];
+    sqlite3_stmt *find = reader_statement(reader, READER_META);
     bool row;
 
     ret[0] = '\0';

@@ -12,7 +12,7 @@
 static int find(struct reader *reader, const struct reader_filter *filter, const char *id,
                 bool *ret_passes, struct error *err)
 {
-    sqlite3_stmt *row = reader->statements[READER_HIT];
+    sqlite3_stmt *row = reader_statement(reader, READER_HIT);
 
     sql_bind_text(row, 1, id, strlen(id));
     sql_bind_text(row, 2, filter->tag, filter->tag == NULL ? 0 : strlen(filter->tag));
@@ -31,7 +31,7 @@ static int find(struct reader *reader, const struct reader_filter *filter, const
 static int check(struct reader *reader, const struct reader_filter *filter,
                  struct reader_candidate *candidate, struct error *err)
 {
-    sqlite3_stmt *row = reader->statements[READER_HIT];
+    sqlite3_stmt *row = reader_statement(reader, READER_HIT);
     bool passes;
 
     int r = find(reader, filter, candidate->id, &passes, err);
@@ -97,7 +97,8 @@ static int pack_found(const struct reader_candidate *candidate, msgpack_sbuffer 
 static int pack(struct reader *reader, const struct reader_filter *filter,
                 const struct reader_candidate *candidate, msgpack_sbuffer *out, struct error *err)
 {
-    sqlite3_stmt *row = reader->statements[READER_HIT], *at = reader->statements[READER_STATE_AT];
+    sqlite3_stmt *row = reader_statement(reader, READER_HIT),
+                 *at = reader_statement(reader, READER_STATE_AT);
     const struct event_text id = {.data = candidate->id, .size = strlen(candidate->id)};
     size_t members =
         2 + (size_t)candidate->by_text + (size_t)candidate->by_vector + candidate->snippet_members;
@@ -170,7 +171,7 @@ int reader_pack_candidates(struct reader *reader, const struct reader_filter *fi
 
 int reader_has_memory(struct reader *reader, const char *id, bool *ret, struct error *err)
 {
-    sqlite3_stmt *find_it = reader->statements[READER_HAS];
+    sqlite3_stmt *find_it = reader_statement(reader, READER_HAS);
 
     sql_bind_text(find_it, 1, id, strlen(id));
     int r = sql_step(&reader->sql, find_it, ret, err);

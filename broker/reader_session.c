@@ -39,7 +39,7 @@ static int pack_session(msgpack_packer *out, sqlite3_stmt *row)
 int reader_session(struct reader *reader, const char *id, msgpack_sbuffer *ret_result,
                    struct error *err)
 {
-    sqlite3_stmt *find = reader->statements[READER_SESSION];
+    sqlite3_stmt *find = reader_statement(reader, READER_SESSION);
     msgpack_packer out;
     bool row;
 
@@ -79,7 +79,8 @@ int reader_session_list(struct reader *reader, const struct reader_session_filte
                                          .filter = filter};
 
     return reader_list_by_seq(
-        reader, reader->statements[filter->active ? READER_SESSION_LIST_OPEN : READER_SESSION_LIST],
+        reader,
+        reader_statement(reader, filter->active ? READER_SESSION_LIST_OPEN : READER_SESSION_LIST),
         &list, ret_result, err);
 }
 
@@ -125,15 +126,15 @@ static int read_open(struct reader *reader, sqlite3_stmt *scan, uint64_t before,
 int reader_sessions_owned(struct reader *reader, uint64_t before, size_t max,
                           struct reader_open_session *ret, size_t *ret_count, struct error *err)
 {
-    return read_open(reader, reader->statements[READER_SESSIONS_OWNED], before, max, ret, ret_count,
-                     err);
+    return read_open(reader, reader_statement(reader, READER_SESSIONS_OWNED), before, max, ret,
+                     ret_count, err);
 }
 
 int reader_sessions_idle(struct reader *reader, uint64_t before, int64_t from_ms, int64_t until_ms,
                          size_t max, struct reader_open_session *ret, size_t *ret_count,
                          struct error *err)
 {
-    sqlite3_stmt *scan = reader->statements[READER_SESSIONS_IDLE];
+    sqlite3_stmt *scan = reader_statement(reader, READER_SESSIONS_IDLE);
 
     sql_bind_int(scan, 3, from_ms);
     sql_bind_int(scan, 4, until_ms);

@@ -1,10 +1,12 @@
-/* sql.c - see sql.h. A binding can only fail by a mistake of ours, so it is asserted. */
+/* sql.c - see sql.h. A binding can only fail by a mistake of ours, so it is asserted; a statement
+ * that could not be prepared is NULL, and is told of when it is stepped. */
 #include "broker/sql.h"
 
 #include "broker/util/way_on.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +35,12 @@ void sql_close(struct sql *sql)
     (void)rc;
     free(sql->path);
     memset(sql, 0, sizeof *sql);
+}
+
+void sql_forget_pages(struct sql *sql)
+{
+    sqlite3_db_release_memory(sql->db);
+    malloc_trim(0);
 }
 
 static bool is_no_room(struct sql *sql, int code)
@@ -130,36 +138,37 @@ void sql_finalize(sqlite3_stmt **statements, size_t count)
     }
 }
 
-static void bound(int rc)
+static void bound(const sqlite3_stmt *statement, int rc)
 {
-    assert(rc == SQLITE_OK);
+    assert(statement == NULL || rc == SQLITE_OK);
+    (void)statement;
     (void)rc;
 }
 
 void sql_bind_int(sqlite3_stmt *statement, int index, int64_t value)
 {
-    bound(sqlite3_bind_int64(statement, index, value));
+    bound(statement, sqlite3_bind_int64(statement, index, value));
 }
 
 void sql_bind_uint(sqlite3_stmt *statement, int index, uint64_t value)
 {
     assert(value <= INT64_MAX);
-    bound(sqlite3_bind_int64(statement, index, (int64_t)value));
+    bound(statement, sqlite3_bind_int64(statement, index, (int64_t)value));
 }
 
 void sql_bind_text(sqlite3_stmt *statement, int index, const char *data, size_t size)
 {
-    bound(sqlite3_bind_text64(statement, index, data, size, SQLITE_STATIC, SQLITE_UTF8));
+    bound(statement, sqlite3_bind_text64(statement, index, data, size, SQLITE_STATIC, SQLITE_UTF8));
 }
 
 void sql_bind_blob(sqlite3_stmt *statement, int index, const void *data, size_t size)
 {
-    bound(sqlite3_bind_blob64(statement, index, data, size, SQLITE_STATIC));
+    bound(statement, sqlite3_bind_blob64(statement, index, data, size, SQLITE_STATIC));
 }
 
 void sql_bind_null(sqlite3_stmt *statement, int index)
 {
-    bound(sqlite3_bind_null(statement, index));
+    bound(statement, sqlite3_bind_null(statement, index));
 }
 
 int sql_run(struct sql *sql, sqlite3_stmt *statement, struct error *err)

@@ -32,6 +32,8 @@ struct sql {
 /* flags: SQLITE_OPEN_…; the file is never made. */
 int sql_open(struct sql *sql, const char *path, int flags, struct error *err);
 void sql_close(struct sql *sql);
+/* Gives the memory of cached pages back to the system: they are read again when they are needed. */
+void sql_forget_pages(struct sql *sql);
 
 /* The last failure of the connection: -ENOMEM, -EBUSY, SQL_E_… of a connection that writes, or -EIO
  * and -EACCES for what is final. `verb`: "read", "write". */
@@ -45,6 +47,9 @@ int sql_number(struct sql *sql, const char *text, int64_t *ret, struct error *er
 int sql_prepare(struct sql *sql, const char *const *texts, size_t count, sqlite3_stmt **ret,
                 struct error *err);
 void sql_finalize(sqlite3_stmt **statements, size_t count);
+
+/* A statement that is NULL, because preparing it failed, is bound in vain; stepping it fails with
+ * what the connection failed with last. */
 
 /* Parameters count from 1. What is bound must stay until the statement is reset. */
 void sql_bind_int(sqlite3_stmt *statement, int index, int64_t value);

@@ -44,6 +44,11 @@ uint64_t store_wal_bytes(const struct store *store)
     return store->wal_bytes;
 }
 
+void store_forget_pages(struct store *store)
+{
+    sql_forget_pages(&store->sql);
+}
+
 /* ---- transactions ---- */
 
 int store_begin(struct store *store, struct error *err)

@@ -111,6 +111,9 @@ bool store_lacks_room(const struct store *store);
 int store_large_memories(struct store *store, void (*each)(void *, const struct event_text *),
                          void *arg, struct error *err);
 
+/* Gives the memory of cached pages back. */
+void store_forget_pages(struct store *store);
+
 /* How large the WAL has grown since the last checkpoint that emptied it. */
 uint64_t store_wal_bytes(const struct store *store);
 

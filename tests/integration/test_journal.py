@@ -131,6 +131,33 @@ def test_damage_in_the_middle_is_set_aside_and_the_rest_is_there(make_broker):
                 assert reply.get()["content"].startswith(f"unique-{n}-")
 
 
+def damage(path, text):
+    """In the middle of an event that holds the text."""
+    data = path.read_bytes()
+    with open(path, "r+b") as file:
+        file.seek(data.index(text))
+        file.write(b"DAMAGED")
+
+
+def test_damage_in_what_the_store_holds_is_for_the_check_alone(make_broker):
+    broker = make_broker(KEEP)
+    for n in range(10):
+        broker.call("memory.put", id=f"m{n}", content=f"unique-{n}-" + "c" * 500)
+    broker.restart()
+    broker.call("memory.put", id="later", content="x")
+    broker.stop()
+    damage(next(p for p in segments(broker) if b"unique-5-" in p.read_bytes()), b"unique-5-")
+    before = len(broker.log_text())
+    broker.start()
+    for n in range(10):
+        assert broker.call("memory.get", id=f"m{n}")["content"].startswith(f"unique-{n}-")
+    broker.stop()
+    assert "journal-damage" not in broker.log_text()[before:]
+    checked = broker.run("--check-journal")
+    assert checked.returncode != 0
+    assert "damage" in (checked.stdout + checked.stderr).lower(), checked
+
+
 # ---- --check-journal ----
 
 

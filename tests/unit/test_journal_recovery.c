@@ -308,6 +308,107 @@ static void test_damage_that_cannot_be_saved_keeps_its_segment(void **state)
     assert_string_equal(rig->found.aside, "aside-1-1.bin");
 }
 
+/* ---- what the store holds ---- */
+
+static int count_up(void *arg, const struct journal_record *record)
+{
+    uint64_t *count = arg;
+
+    assert_int_equal(record->seq, ++*count);
+    return 0;
+}
+
+/* As a start whose store holds the events up to stored_seq. */
+static void recover_behind(struct rig *rig, uint64_t stored_seq)
+{
+    if (journal_find_on(&rig->journal, &rig->options, &rig->log, rig->disk, &rig->err) != 0 ||
+        journal_recover(rig->journal, stored_seq, &rig->found, &rig->err) != 0) {
+        fail_msg("cannot recover: %s", rig->err.text);
+    }
+}
+
+/* Three runs of four events, the first of which is damaged. */
+static void make_three_runs(struct rig *rig)
+{
+    run(rig, 4, 500);
+    run(rig, 4, 500);
+    run(rig, 4, 500);
+    flip(rig, 0, SEGMENT_HEADER_BYTES + 300);
+}
+
+static void test_damage_is_told_when_the_store_may_lack_the_segment(void **state)
+{
+    struct rig *rig = *state;
+
+    make_three_runs(rig);
+    recover_behind(rig, 3);
+    assert_int_equal(rig->found.damaged_groups, 1);
+    assert_int_equal(rig->found.last_seq, 12);
+}
+
+static void test_segments_that_the_store_holds_are_passed_over_at_a_start_alone(void **state)
+{
+    struct rig *rig = *state;
+    uint64_t count = 0;
+
+    make_three_runs(rig);
+    for (uint64_t stored_seq = 4; stored_seq <= 12; stored_seq++) {
+        recover_behind(rig, stored_seq);
+        assert_int_equal(rig->found.damaged_groups, 0);
+        assert_int_equal(rig->found.first_seq, 1);
+        assert_int_equal(rig->found.last_seq, 12);
+        count = stored_seq;
+        assert_int_equal(journal_replay(rig->journal, stored_seq, count_up, &count, &rig->err), 0);
+        assert_int_equal(count, 12);
+        rig_close(rig);
+    }
+    assert_int_equal(journal_check(rig->dir, NULL, NULL, &rig->found, &rig->err), 0);
+    assert_int_equal(rig->found.damaged_groups, 1);
+}
+
+static void test_seqs_and_clock_go_on_behind_segments_that_were_not_read(void **state)
+{
+    struct rig *rig = *state;
+
+    make_three_runs(rig);
+    run(rig, 0, 0); /* the newest is empty */
+    recover_behind(rig, 12);
+    assert_int_equal(rig->found.last_seq, 12);
+    assert_int_equal(journal_start(rig->journal, &rig->observer, &rig->err), 0);
+    assert_int_equal(rig_put(rig, 9, 100), 0);
+    assert_int_equal(rig->acked[12].seq, 13);
+    assert_true(rig->acked[12].stamp_us > rig->acked[11].stamp_us);
+}
+
+static void test_segments_that_were_not_read_can_be_reused(void **state)
+{
+    struct rig *rig = *state;
+
+    make_three_runs(rig);
+    recover_behind(rig, 12);
+    assert_int_equal(journal_start(rig->journal, &rig->observer, &rig->err), 0);
+    journal_recycle(rig->journal, 8);
+    for (unsigned i = 0; i < 30; i++) { /* more than a segment: the next header tells it */
+        assert_int_equal(rig_put(rig, i, 3000), 0);
+    }
+    rig_close(rig);
+    assert_int_equal(rig_open(rig), 0);
+    assert_int_equal(rig->found.first_seq, 9);
+    assert_int_equal(rig->found.damaged_groups, 0);
+}
+
+static void test_a_segment_before_a_lost_header_is_read_whatever_the_store_holds(void **state)
+{
+    struct rig *rig = *state;
+
+    make_three_runs(rig);
+    flip(rig, 1, 20);
+    flip(rig, 1, SEGMENT_BLOCK + 20);
+    recover_behind(rig, 12);
+    assert_int_equal(rig->found.damaged_groups, 1);
+    assert_int_equal(rig->found.last_seq, 12);
+}
+
 /* ---- headers and files ---- */
 
 static void test_a_lost_header_costs_no_event_when_another_segment_is_there(void **state)
@@ -599,6 +700,11 @@ int main(void)
         recovery_test(test_the_readable_records_are_in_the_file_beside),
         recovery_test(test_an_acknowledged_last_group_of_an_older_segment_is_damage),
         recovery_test(test_damage_that_cannot_be_saved_keeps_its_segment),
+        recovery_test(test_damage_is_told_when_the_store_may_lack_the_segment),
+        recovery_test(test_segments_that_the_store_holds_are_passed_over_at_a_start_alone),
+        recovery_test(test_seqs_and_clock_go_on_behind_segments_that_were_not_read),
+        recovery_test(test_segments_that_were_not_read_can_be_reused),
+        recovery_test(test_a_segment_before_a_lost_header_is_read_whatever_the_store_holds),
         recovery_test(test_a_lost_header_costs_no_event_when_another_segment_is_there),
         recovery_test(test_a_lost_header_and_first_group_cost_that_group),
         recovery_test(test_a_lone_segment_without_a_header_is_for_a_person),

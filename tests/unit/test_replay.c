@@ -286,6 +286,32 @@ static void replay_all(struct rig *rig, uint64_t expected_seq)
     store_close(store);
 }
 
+/* The transaction that an event undoes is begun anew: nothing of it is applied twice, or told
+ * twice. */
+static void test_events_around_one_that_fails_are_applied_once(void **state)
+{
+    struct rig *rig = *state;
+    struct error err;
+
+    write_journal(rig, 120, "{'content':'x'}", true, 0);
+    replay_all(rig, 120);
+    assert_int_equal(told_set_aside(rig, ""), 3);
+    char *with_failures = fixture_dump(rig->store_path);
+    for (unsigned i = 0; i < 3; i++) {
+        char told[64];
+        snprintf(told, sizeof told, "event %u cannot be applied", 8 + 50 * i);
+        assert_int_equal(told_set_aside(rig, told), 1);
+    }
+    struct store *store = open_store(rig);
+    assert_int_equal(replay_journal(store, rig->journal, &rig->log, &rig->set_aside, &err), 0);
+    assert_int_equal(rig->set_aside.count, 0);
+    store_close(store);
+    char *again = fixture_dump(rig->store_path);
+    assert_string_equal(with_failures, again);
+    free(with_failures);
+    free(again);
+}
+
 static void test_a_put_that_is_too_large_now_is_told_if_it_may_have_had_a_receipt(void **state)
 {
     struct rig *rig = *state;
@@ -383,6 +409,7 @@ int main(void)
         REPLAY_TEST(test_a_store_is_brought_up_to_its_journal),
         REPLAY_TEST(test_a_rebuilt_store_equals_the_one_that_was_there),
         REPLAY_TEST(test_an_event_that_fails_is_set_aside),
+        REPLAY_TEST(test_events_around_one_that_fails_are_applied_once),
         REPLAY_TEST(test_a_put_that_is_too_large_now_is_told_if_it_may_have_had_a_receipt),
         REPLAY_TEST(test_a_store_ahead_of_its_journal_is_refused),
         REPLAY_TEST(test_a_lost_store_is_never_replaced_by_an_empty_one),
