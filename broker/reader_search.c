@@ -48,8 +48,7 @@ static int check(struct reader *reader, const struct reader_filter *filter,
 }
 
 int reader_check_candidates(struct reader *reader, const struct reader_filter *filter,
-                            struct reader_candidate *candidates, size_t count, size_t wanted,
-                            struct error *err)
+                            struct reader_candidate *candidates, size_t count, struct error *err)
 {
     int r = reader_begin(reader, err);
 
@@ -57,12 +56,7 @@ int reader_check_candidates(struct reader *reader, const struct reader_filter *f
         return r;
     }
     for (size_t i = 0; r == 0 && i < count; i++) {
-        if (wanted == 0) {
-            candidates[i].by_text = candidates[i].by_vector = false;
-            continue;
-        }
         r = check(reader, filter, &candidates[i], err);
-        wanted -= candidates[i].by_text || candidates[i].by_vector;
     }
     return reader_end(reader, r, err);
 }
@@ -127,8 +121,9 @@ static int pack(struct reader *reader, const struct reader_filter *filter,
 
 /* *ret_full: it is one too many. */
 static int take(struct reader *reader, const struct reader_filter *filter,
-                const struct reader_candidate *candidate, size_t size_at_start,
-                msgpack_sbuffer *out, uint32_t *count, bool *ret_full, struct error *err)
+                const struct reader_preparing *preparing, struct reader_candidate *candidate,
+                size_t size_at_start, msgpack_sbuffer *out, uint32_t *count, bool *ret_full,
+                struct error *err)
 {
     size_t size_before = out->size;
     bool passes;
@@ -137,7 +132,8 @@ static int take(struct reader *reader, const struct reader_filter *filter,
     if (r != 0 || !passes) {
         return r;
     }
-    r = pack(reader, filter, candidate, out, err);
+    r = preparing->fn(preparing->arg, candidate, err);
+    r = r == 0 ? pack(reader, filter, candidate, out, err) : r;
     sql_reset(reader->statements[READER_HIT]);
     if (out->size - size_at_start > READER_PAGE_BYTES_MAX && *count > 0) {
         out->size = size_before;
@@ -150,8 +146,9 @@ static int take(struct reader *reader, const struct reader_filter *filter,
 }
 
 int reader_pack_candidates(struct reader *reader, const struct reader_filter *filter,
-                           const struct reader_candidate *candidates, size_t count,
-                           msgpack_sbuffer *out, uint32_t *ret_count, struct error *err)
+                           const struct reader_preparing *preparing,
+                           struct reader_candidate *candidates, size_t count, msgpack_sbuffer *out,
+                           uint32_t *ret_count, struct error *err)
 {
     size_t size_at_start = out->size;
     bool full = false;
@@ -162,7 +159,8 @@ int reader_pack_candidates(struct reader *reader, const struct reader_filter *fi
         return r;
     }
     for (size_t i = 0; r == 0 && !full && i < count; i++) {
-        r = take(reader, filter, &candidates[i], size_at_start, out, ret_count, &full, err);
+        r = take(reader, filter, preparing, &candidates[i], size_at_start, out, ret_count, &full,
+                 err);
     }
     return reader_end(reader, r, err);
 }

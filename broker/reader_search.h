@@ -21,14 +21,20 @@ struct reader_candidate {
 };
 
 /* Clears by_text and by_vector of what the filter does not let through as it is now, and by_vector
- * of what shows another vector by now; also of all behind the first `wanted` that stay. */
+ * of what shows another vector by now. */
 int reader_check_candidates(struct reader *reader, const struct reader_filter *filter,
-                            struct reader_candidate *candidates, size_t count, size_t wanted,
-                            struct error *err);
-/* Appends a map for each, at most filter->limit and 1 MiB (one at least), and counts them. */
+                            struct reader_candidate *candidates, size_t count, struct error *err);
+/* Called for each that is to be packed, to give it its snippet. */
+struct reader_preparing {
+    int (*fn)(void *arg, struct reader_candidate *candidate, struct error *err);
+    void *arg;
+};
+/* Appends a map for each that the filter lets through as it is now, at most filter->limit and 1 MiB
+ * (one at least), and counts them. */
 int reader_pack_candidates(struct reader *reader, const struct reader_filter *filter,
-                           const struct reader_candidate *candidates, size_t count,
-                           msgpack_sbuffer *out, uint32_t *ret_count, struct error *err);
+                           const struct reader_preparing *preparing,
+                           struct reader_candidate *candidates, size_t count, msgpack_sbuffer *out,
+                           uint32_t *ret_count, struct error *err);
 
 int reader_has_memory(struct reader *reader, const char *id, bool *ret, struct error *err);
 /* The model of the embedder that is configured, "" without one. ret holds EMBEDDING_MODEL_MAX + 1.

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LIST_SPARE 16 /* hits beyond twice the limit, where few are not what they were */
+
 struct searcher *searcher_new(struct search_indexer *indexer)
 {
     struct searcher *searcher = calloc(1, sizeof *searcher);
@@ -186,10 +188,10 @@ static int find_all(struct search_run *run, struct error *err)
     return search_fuse(run, err);
 }
 
-/* With one list alone, of an index that is level, few are not what they were. */
+/* One list alone, of an index that is level, has few that are no more as they were. */
 static size_t list_max_of(const struct search_run *run, uint64_t behind)
 {
-    size_t more = run->by_vector || behind > 0 ? SEARCH_LIST_MIN : 2 * SEARCH_SPARE;
+    size_t more = run->by_vector || behind > 0 ? SEARCH_LIST_MIN : LIST_SPARE;
 
     return 2 * run->request->filter.limit + more;
 }
@@ -219,7 +221,7 @@ static void run_free(struct search_run *run)
     for (size_t i = 0; i < run->count; i++) {
         free(run->candidates[i].id);
     }
-    msgpack_sbuffer_destroy(&run->snippets);
+    msgpack_sbuffer_destroy(&run->snippet);
     free(run);
 }
 

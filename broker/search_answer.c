@@ -25,7 +25,7 @@ static int add_snippet(void *arg, const char *content, size_t size)
     msgpack_sbuffer_init(&marked);
     int r = search_marker_mark(marker, content, size, &marked);
     if (r == 0 && marked.size > 0) {
-        r = search_snippet_pack(marked.data, marked.size, &it->run->snippets);
+        r = search_snippet_pack(marked.data, marked.size, &it->run->snippet);
         it->candidate->snippet_members = 2;
     }
     msgpack_sbuffer_destroy(&marked);
@@ -41,50 +41,36 @@ static int ask_marker(struct search_run *run, enum search_reading reading)
     return search_marker_ask(search_finder_marker(run->searcher->finder), &strings);
 }
 
-static int make_snippet(struct search_run *run, struct reader_candidate *candidate, bool *asked_all,
-                        bool *asked_any, struct error *err)
+static int find_snippet(struct snippet_of *it, struct error *err)
 {
-    struct snippet_of it = {.run = run, .candidate = candidate};
-    bool all = candidate->reading == SEARCH_ALL;
+    struct search_run *run = it->run;
+    bool all = it->candidate->reading == SEARCH_ALL;
     int r = 0;
 
-    if (all ? !*asked_all : !*asked_any) {
-        r = ask_marker(run, (enum search_reading)candidate->reading);
-        *asked_all = all;
-        *asked_any = !all;
+    if (all ? !run->asked_all : !run->asked_any) {
+        r = ask_marker(run, (enum search_reading)it->candidate->reading);
+        run->asked_all = all;
+        run->asked_any = !all;
     }
     if (r == 0) {
-        r = search_finder_content(run->searcher->finder, candidate->doc, add_snippet, &it, err);
+        r = search_finder_content(run->searcher->finder, it->candidate->doc, add_snippet, it, err);
     }
     return r == -ENOMEM ? error_set(err, r, "out of memory while searching") : r;
 }
 
-/* They are pointed at when all are made: the buffer may move while it grows. */
-static int make_snippets(struct search_run *run, struct error *err)
+/* It lasts until the next one is made. */
+static int make_snippet(void *arg, struct reader_candidate *candidate, struct error *err)
 {
-    size_t sizes[SEARCH_LIMIT_MAX + SEARCH_SPARE] = {0};
-    size_t count = run->request->filter.limit + SEARCH_SPARE, offset = 0;
-    bool asked_all = false, asked_any = false;
-    int r = 0;
+    struct snippet_of it = {.run = arg, .candidate = candidate};
 
-    count = count < run->count ? count : run->count;
-    for (size_t i = 0; r == 0 && i < count; i++) {
-        if (run->candidates[i].by_text) {
-            size_t before = run->snippets.size;
-            r = make_snippet(run, &run->candidates[i], &asked_all, &asked_any, err);
-            sizes[i] = run->snippets.size - before;
-        }
+    if (!candidate->by_text) {
+        return 0;
     }
-    if (r != 0) {
-        return search_index_failed(run->searcher, r, err);
-    }
-    for (size_t i = 0; i < count; offset += sizes[i++]) {
-        if (sizes[i] > 0) {
-            run->candidates[i].snippet = (struct unpack_slice){
-                .data = (const uint8_t *)run->snippets.data + offset, .size = sizes[i]};
-        }
-    }
-    return 0;
+    msgpack_sbuffer_clear(&it.run->snippet);
+    int r = find_snippet(&it, err);
+    candidate->snippet = (struct unpack_slice){.data = (const uint8_t *)it.run->snippet.data,
+                                               .size = it.run->snippet.size};
+    return r == 0 ? 0 : search_index_failed(it.run->searcher, r, err);
 }
 
 /* ---- the answer ---- */
@@ -107,18 +93,15 @@ int search_answer(struct search_run *run, uint64_t behind, msgpack_sbuffer *resu
                   struct error *err)
 {
     const struct search_request *request = run->request;
+    const struct reader_preparing preparing = {.fn = make_snippet, .arg = run};
     bool lacks = request->vector == NULL && request->mode != SEARCH_TEXT;
     msgpack_sbuffer hits;
     msgpack_packer packer;
     uint32_t count;
 
-    int r = make_snippets(run, err);
-    if (r != 0) {
-        return r;
-    }
     msgpack_sbuffer_init(&hits);
-    r = reader_pack_candidates(run->reader, &request->filter, run->candidates, run->count, &hits,
-                               &count, err);
+    int r = reader_pack_candidates(run->reader, &request->filter, &preparing, run->candidates,
+                                   run->count, &hits, &count, err);
     msgpack_packer_init(&packer, result, msgpack_sbuffer_write);
     msgpack_pack_map(&packer, 2 + (size_t)lacks + (behind > 0) + run->late);
     pack_text_at(&packer, "hits");

@@ -2,7 +2,7 @@
  * search_fuse.c - two lists become one: what was found by words, and what is near.
  *
  * Both are held to what the store says now before they are ranked, so that what is no hit any more
- * takes no rank from what is.
+ * takes no rank from what is. Words alone need no ranks: there it is left out when it is read.
  */
 #include "broker/search_run.h"
 
@@ -137,20 +137,19 @@ static void drop_stale(struct search_run *run)
 
 int search_fuse(struct search_run *run, struct error *err)
 {
-    /* A list alone is in its order already. */
-    size_t wanted = run->by_vector ? SIZE_MAX : run->request->filter.limit + SEARCH_SPARE;
-
     add_found(run);
     int r = add_near(run, err);
     if (r != 0) {
         return search_index_failed(run->searcher, r, err);
     }
-    r = reader_check_candidates(run->reader, &run->request->filter, run->candidates, run->count,
-                                wanted, err);
-    if (r != 0) {
-        return r;
+    if (run->by_vector) {
+        r = reader_check_candidates(run->reader, &run->request->filter, run->candidates, run->count,
+                                    err);
+        if (r != 0) {
+            return r;
+        }
+        drop_stale(run);
     }
-    drop_stale(run);
     rank(run);
     qsort(run->candidates, run->count, sizeof run->candidates[0], better_first);
     return 0;

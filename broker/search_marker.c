@@ -273,13 +273,13 @@ static int put(msgpack_sbuffer *out, const char *content, size_t from, size_t to
 {
     int failed = 0;
 
-    for (size_t at = from; at < to; at++) {
-        if (content[at] == SEARCH_MARK_OPEN || content[at] == SEARCH_MARK_CLOSE) {
-            failed |= msgpack_sbuffer_write(out, content + from, at - from);
+    for (size_t at = from; at <= to; at++) {
+        if (at == to || content[at] == SEARCH_MARK_OPEN || content[at] == SEARCH_MARK_CLOSE) {
+            failed |= from < at ? msgpack_sbuffer_write(out, content + from, at - from) : 0;
             from = at + 1;
         }
     }
-    return from < to ? failed | msgpack_sbuffer_write(out, content + from, to - from) : failed;
+    return failed;
 }
 
 static int put_mark(msgpack_sbuffer *out, char mark)

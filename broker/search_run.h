@@ -6,9 +6,6 @@
 #include "broker/search.h"
 #include "broker/search_words.h"
 
-/* Hits beyond the limit that are made ready: some may not be hits any more when they are read. */
-#define SEARCH_SPARE 8
-
 struct searcher {
     struct search_indexer *indexer;
     struct search_finder *finder;
@@ -30,7 +27,8 @@ struct search_run {
     struct reader_candidate candidates[2 * SEARCH_LIST_MAX];
     size_t count;
     bool late, by_text, by_vector;
-    msgpack_sbuffer snippets;
+    bool asked_all, asked_any; /* which strings the marker has */
+    msgpack_sbuffer snippet;
 };
 
 /* What went wrong with the index; a damaged one is to be made anew. */

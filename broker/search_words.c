@@ -230,7 +230,9 @@ static void put_strings(struct writer *writer, const struct search_strings *stri
                         const char *between)
 {
     for (size_t i = 0; i < strings->count; i++) {
-        put_text(writer, i == 0 ? "" : between);
+        if (i > 0) {
+            put_text(writer, between);
+        }
         put_string(writer, &strings->items[i]);
     }
 }
@@ -255,7 +257,9 @@ static void put_any(struct writer *writer, const struct search_words *words,
     }
     search_words_strings(words, SEARCH_ANY_BEGINNING, strings);
     put_strings(writer, strings, " OR ");
-    put_text(writer, phrases ? ")" : "");
+    if (phrases) {
+        put_text(writer, ")");
+    }
 }
 
 bool search_words_express(const struct search_words *words, enum search_reading reading,
