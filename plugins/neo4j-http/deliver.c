@@ -1,16 +1,16 @@
 /*
  * deliver.c - brings the graph to the state of a batch of memories.
  *
- * Happy path: the batch is cut into one contiguous range of ids for each connection; each range is
- * one request and one transaction; the ranges run side by side; each reply settles its memories.
+ * Happy path: the batch is cut into contiguous ranges of ids; each range is one request and one
+ * transaction; as many as there are connections run side by side, over Bolt or HTTP; each reply
+ * settles its memories.
  *
  * Failure modes: a range that fails gives all its memories one outcome (reply.c), and leaves the
  * other ranges alone. Rows that have props to remove, and ranges that met a deadlock, stay open and
  * go in another round; after ROUNDS_MAX they are retries.
  */
-#include "plugins/neo4j-http/neo4j.h"
+#include "plugins/neo4j-http/deliver.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 enum {
@@ -18,23 +18,7 @@ enum {
     RANGE_MIN = 25, /* memories: smaller requests cost more than they run beside each other */
 };
 
-struct range {
-    size_t first, count; /* of `open` */
-    struct json_writer *writer;
-};
-
-struct delivery {
-    struct neo4j *graph;
-    const struct memferry_memory *memories;
-    struct memferry_outcome *outcomes; /* verdict 0: still open */
-    size_t n;
-    json_t **gone; /* per memory: names of props to remove; NULL: none known */
-    size_t *open;  /* indices of open memories, ascending */
-    size_t open_count;
-    bool last_round;
-};
-
-static void settle(struct delivery *d, const struct range *range, struct memferry_outcome outcome)
+void delivery_settle(struct delivery *d, const struct range *range, struct memferry_outcome outcome)
 {
     for (size_t i = 0; i < range->count; i++) {
         d->outcomes[d->open[range->first + i]] = outcome;
@@ -48,48 +32,18 @@ static void settle_all(struct memferry_outcome *outcomes, size_t n, struct memfe
     }
 }
 
-static size_t range_count(const struct delivery *d)
+size_t delivery_range_count(const struct delivery *d, size_t max)
 {
     size_t useful = (d->open_count + RANGE_MIN - 1) / RANGE_MIN;
 
-    return useful < d->graph->connections ? useful : d->graph->connections;
+    return useful < max ? useful : max;
 }
 
-static int write_body(struct delivery *d, const struct range *range)
+struct range delivery_range(const struct delivery *d, size_t part, size_t parts)
 {
-    struct json_writer *w = range->writer;
+    size_t first = d->open_count * part / parts;
 
-    json_writer_reset(w);
-    statement_begin(w, d->graph->api, deliver_cypher);
-    json_write_key(w, "rows");
-    json_begin_array(w);
-    for (size_t i = 0; i < range->count; i++) {
-        size_t at = d->open[range->first + i];
-        deliver_row(w, &d->memories[at], at, d->gone[at]);
-    }
-    json_end_array(w);
-    statement_end(w, d->graph->api);
-    return json_writer_status(w);
-}
-
-/* The request of a range; false when it can't be made, and its memories are settled. */
-static bool make_request(struct delivery *d, const struct range *range, struct http_request *ret)
-{
-    size_t size = 0;
-    int r = write_body(d, range);
-    const char *body = json_writer_text(range->writer, &size);
-
-    if (body != NULL) {
-        *ret = neo4j_request(d->graph, body, size);
-        return true;
-    }
-    if (r == -EMSGSIZE) {
-        settle(d, range,
-               outcome_reject(blame_for(range->count), "the memory is too large to send"));
-    } else {
-        settle(d, range, outcome_retry(MEMFERRY_BLAME_BACKEND, -1, "out of memory"));
-    }
-    return false;
+    return (struct range){first, d->open_count * (part + 1) / parts - first};
 }
 
 /* A row that was not taken: [i, wins, gone]. False: it is no such thing. */
@@ -117,58 +71,31 @@ static bool settle_left(struct delivery *d, const json_t *left)
 
 /* The reply's only row: [rows, left]. */
 static void settle_rows(struct delivery *d, const struct range *range,
-                        const struct neo4j_reply *reply)
+                        const struct neo4j_reply *reply, const char *target)
 {
     const json_t *row = neo4j_reply_row(reply, 0);
     const json_t *left = json_array_get(row, 1);
     bool good = json_integer_value(json_array_get(row, 0)) == (json_int_t)range->count &&
                 json_is_array(left);
 
-    settle(d, range, outcome_done());
+    delivery_settle(d, range, outcome_done());
     for (size_t i = 0; good && i < json_array_size(left); i++) {
         good = settle_left(d, json_array_get(left, i));
     }
     if (!good) {
-        settle(d, range,
-               outcome_retry(MEMFERRY_BLAME_BACKEND, -1,
-                             "%s confirmed other rows than those that were sent",
-                             http_client_target(d->graph->http)));
+        delivery_settle(d, range,
+                        outcome_retry(MEMFERRY_BLAME_BACKEND, -1,
+                                      "%s confirmed other rows than those that were sent", target));
     }
 }
 
-static void settle_reply(struct delivery *d, const struct range *range,
-                         const struct http_reply *http)
+void delivery_settle_reply(struct delivery *d, const struct range *range,
+                           const struct neo4j_reply *reply, bool good, const char *target)
 {
-    struct neo4j_reply reply;
-
-    if (neo4j_reply_read(&reply, http, d->graph->api, range->count,
-                         http_client_target(d->graph->http))) {
-        settle_rows(d, range, &reply);
-    } else if (!reply.again || d->last_round) {
-        settle(d, range, reply.failure);
-    }
-    neo4j_reply_deinit(&reply);
-}
-
-/* Sends what is open once. */
-static void run_round(struct delivery *d)
-{
-    struct http_request requests[HTTP_CONNECTIONS_MAX];
-    struct range ranges[HTTP_CONNECTIONS_MAX];
-    size_t parts = range_count(d), made = 0, first = 0;
-
-    for (size_t part = 0; part < parts; part++) {
-        size_t end = d->open_count * (part + 1) / parts;
-        ranges[made] = (struct range){first, end - first, &d->graph->writers[part]};
-        first = end;
-        if (make_request(d, &ranges[made], &requests[made])) {
-            made++;
-        }
-    }
-    http_exchange(d->graph->http, requests, made);
-    for (size_t i = 0; i < made; i++) {
-        settle_reply(d, &ranges[i], &requests[i].reply);
-        http_reply_deinit(&requests[i].reply);
+    if (good) {
+        settle_rows(d, range, reply, target);
+    } else if (!reply->again || d->last_round) {
+        delivery_settle(d, range, reply->failure);
     }
 }
 
@@ -215,7 +142,11 @@ static void deliver_all(struct delivery *d)
             return;
         }
         d->last_round = round == ROUNDS_MAX;
-        run_round(d);
+        if (d->graph->bolt != NULL) {
+            delivery_round_by_bolt(d);
+        } else {
+            delivery_round_by_http(d);
+        }
     }
 }
 

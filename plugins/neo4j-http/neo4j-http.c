@@ -2,8 +2,9 @@
  * neo4j-http.c - the plugin's table: options, open, close.
  *
  * Happy path: open reads the options and makes the HTTP client, without reaching the server; probe
- * (schema.c) does that. A delivery is one or more requests side by side, each a transaction of its
- * own, so that whatever a request's end was, what it held is there whole or not at all.
+ * (schema.c) does that, and finds out whether deliveries may go over Bolt. A delivery is one or
+ * more requests side by side, each a transaction of its own, so that whatever a request's end was,
+ * what it held is there whole or not at all.
  *
  * Failure modes: open fails by its options only: a URL that is none, a database name, a password
  * that can't be read. All else is told by verdicts (reply.c).
@@ -16,9 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* The largest memory fits, escaped; and parsed it takes some ten times as much. */
-#define REPLY_MAX ((size_t)32 << 20)
 
 static const struct memferry_option options[] = {
     {.name = "url",
@@ -53,6 +51,10 @@ static const struct memferry_option options[] = {
      .type = MEMFERRY_OPTION_BOOL,
      .default_value = "true",
      .help = "Keep a vector index over the embeddings"},
+    {.name = "bolt",
+     .type = MEMFERRY_OPTION_BOOL,
+     .default_value = "true",
+     .help = "Deliver over Bolt where the server, at url, says that it speaks it"},
 #include "plugins/common/http_options.inc"
     {.name = NULL},
 };
@@ -80,9 +82,10 @@ static int make_urls(struct neo4j *graph, const char *url, const char *database)
     return 0;
 }
 
-static int read_credentials(const struct memferry_host *host, struct http_settings *settings,
+static int read_credentials(struct neo4j *graph, struct http_settings *settings,
                             struct memferry_reason *why)
 {
+    const struct memferry_host *host = graph->host;
     const char *user = host->option(host, "user");
     size_t size;
 
@@ -93,9 +96,9 @@ static int read_credentials(const struct memferry_host *host, struct http_settin
     if (password == NULL) {
         return -EACCES;
     }
-    settings->user = user;
-    settings->password = password;
-    return 0;
+    settings->user = graph->user = strdup(user);
+    settings->password = graph->password = strdup(password);
+    return graph->user == NULL || graph->password == NULL ? -ENOMEM : 0;
 }
 
 static int make_client(struct neo4j *graph, struct memferry_reason *why)
@@ -103,8 +106,8 @@ static int make_client(struct neo4j *graph, struct memferry_reason *why)
     struct http_settings settings = http_settings_read(graph->host);
 
     settings.connections = graph->connections;
-    settings.reply_max = REPLY_MAX;
-    int r = read_credentials(graph->host, &settings, why);
+    settings.reply_max = NEO4J_REPLY_MAX;
+    int r = read_credentials(graph, &settings, why);
     return r < 0 ? r : http_client_new(&graph->http, &settings, why);
 }
 
@@ -131,6 +134,7 @@ static int graph_init(struct neo4j *graph, struct memferry_reason *why)
         return -EINVAL;
     }
     graph->connections = (size_t)host->option_int(host, "connections");
+    graph->bolt_wanted = host->option_int(host, "bolt") != 0;
     graph->vector_index = host->option_int(host, "vector_index") != 0;
     int r = make_client(graph, why);
     if (r < 0) {
@@ -146,6 +150,12 @@ static void neo4j_close(void *self)
     struct neo4j *graph = self;
 
     http_client_free(graph->http);
+    bolt_free(graph->bolt);
+    if (graph->password != NULL) {
+        explicit_bzero(graph->password, strlen(graph->password));
+    }
+    free(graph->user);
+    free(graph->password);
     for (size_t i = 0; graph->writers != NULL && i < graph->connections; i++) {
         json_writer_deinit(&graph->writers[i]);
     }
@@ -198,7 +208,7 @@ const struct memferry_plugin memferry_plugin = {
     .size = sizeof(struct memferry_plugin),
     .name = "neo4j-http",
     .version = MEMFERRY_VERSION,
-    .summary = "Memories as a graph in Neo4j, over its HTTP API",
+    .summary = "Memories as a graph in Neo4j",
     .options = options,
     .open = neo4j_open,
     .close = neo4j_close,

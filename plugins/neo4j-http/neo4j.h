@@ -3,11 +3,13 @@
  *
  *   neo4j-http.c   options, open, close, the exported table
  *   schema.c       probe: which API there is, constraints, vector index
+ *   bolt_find.c    probe: may deliveries go over Bolt?
  *   deliver.c      memories to the graph
  *   fetch.c        memories from the graph
  *   memory.c       one row of the graph as a struct memferry_memory
- *   statement.c    Cypher and its parameters as JSON
+ *   statement.c    Cypher and its parameters as JSON; statement_pack.c: as PackStream
  *   reply.c        the server's JSON, and what its errors mean
+ *   bolt.h         the Bolt client, on pack.h
  */
 #ifndef MEMFERRY_PLUGINS_NEO4J_H
 #define MEMFERRY_PLUGINS_NEO4J_H
@@ -15,6 +17,7 @@
 #include "plugins/common/http.h"
 #include "plugins/common/json_writer.h"
 #include "plugins/common/verdict.h"
+#include "plugins/neo4j-http/bolt.h"
 
 #include <jansson.h>
 
@@ -26,15 +29,21 @@ enum neo4j_api {
 /* The property of a memory's node that lists the names of its own props. */
 #define NEO4J_KEYS_PROPERTY "memferry_keys"
 
+/* The largest memory fits, escaped; and parsed it takes some ten times as much. */
+#define NEO4J_REPLY_MAX ((size_t)32 << 20)
+
 struct neo4j {
     const struct memferry_host *host;
     struct http_client *http;
     size_t connections;
-    bool vector_index;
+    bool vector_index, bolt_wanted;
+    struct bolt *bolt;     /* NULL: deliveries go over HTTP */
+    char bolt_direct[256]; /* as the server tells it; "" before a probe */
     enum neo4j_api api;
     char version[40]; /* as the server tells it; "" before a probe */
     char *root_url, *tx_url, *query_url;
     struct json_writer *writers; /* one a connection: request bodies, kept */
+    char *user, *password;       /* for Bolt; NULL: none */
 };
 
 /* ---- neo4j-http.c ---- */
@@ -59,6 +68,25 @@ extern const char deliver_cypher[];
 void deliver_row(struct json_writer *w, const struct memferry_memory *memory, size_t i,
                  const json_t *gone);
 
+/* The same in PackStream. */
+void deliver_pack_row(struct pack *p, const struct memferry_memory *memory, size_t i,
+                      const json_t *gone);
+
+/* ---- bolt_find.c ---- */
+
+/* After a probe over HTTP: sets graph->bolt if the server speaks Bolt where it says, and it is this
+ * server that does. Deliveries go over HTTP otherwise. */
+void neo4j_find_bolt(struct neo4j *graph);
+
+/* ---- schema.c ---- */
+
+struct neo4j_reply;
+
+/* Runs one statement without parameters over HTTP. 0, or a negative errno with why filled and no
+ * reply to deinit. */
+int neo4j_run(struct neo4j *graph, const char *cypher, struct neo4j_reply *ret,
+              struct memferry_reason *why);
+
 /* ---- reply.c ---- */
 
 struct neo4j_reply {
@@ -73,6 +101,9 @@ struct neo4j_reply {
  * how many memories were in the request. Free with neo4j_reply_deinit either way. */
 bool neo4j_reply_read(struct neo4j_reply *ret, const struct http_reply *http, enum neo4j_api api,
                       size_t n, const char *target);
+/* The same of a statement that went over Bolt. */
+bool neo4j_reply_of_bolt(struct neo4j_reply *ret, const struct bolt_request *request, size_t n,
+                         const char *target);
 void neo4j_reply_deinit(struct neo4j_reply *reply);
 size_t neo4j_reply_count(const struct neo4j_reply *reply);
 /* The values of a row as an array; NULL: there is none. */

@@ -118,6 +118,23 @@ static void judge_status(struct neo4j_reply *reply, const struct http_reply *htt
     }
 }
 
+/* What the root says, or else how the request ended. */
+static bool judge(struct neo4j_reply *ret, const struct http_reply *http, size_t n,
+                  const char *target)
+{
+    const json_t *errors = json_object_get(ret->root, "errors");
+    if (json_array_size(errors) > 0) {
+        judge_error(ret, json_array_get(errors, 0), http->retry_after_ms, n, target);
+        return false;
+    }
+    ret->rows = rows_of(ret->root, ret->api);
+    if (http->status < 200 || http->status > 299 || !json_is_array(ret->rows)) {
+        judge_status(ret, http, n, target);
+        return false;
+    }
+    return true;
+}
+
 bool neo4j_reply_read(struct neo4j_reply *ret, const struct http_reply *http, enum neo4j_api api,
                       size_t n, const char *target)
 {
@@ -125,17 +142,14 @@ bool neo4j_reply_read(struct neo4j_reply *ret, const struct http_reply *http, en
     if (http->failure == HTTP_ANSWERED && http->body != NULL) {
         ret->root = json_loadb(http->body, http->body_size, JSON_ALLOW_NUL, NULL);
     }
-    const json_t *errors = json_object_get(ret->root, "errors");
-    if (json_array_size(errors) > 0) {
-        judge_error(ret, json_array_get(errors, 0), http->retry_after_ms, n, target);
-        return false;
-    }
-    ret->rows = rows_of(ret->root, api);
-    if (http->status < 200 || http->status > 299 || !json_is_array(ret->rows)) {
-        judge_status(ret, http, n, target);
-        return false;
-    }
-    return true;
+    return judge(ret, http, n, target);
+}
+
+bool neo4j_reply_of_bolt(struct neo4j_reply *ret, const struct bolt_request *request, size_t n,
+                         const char *target)
+{
+    *ret = (struct neo4j_reply){.api = NEO4J_API_TX, .root = json_incref(request->root)};
+    return judge(ret, &request->reply, n, target);
 }
 
 void neo4j_reply_deinit(struct neo4j_reply *reply)

@@ -2,7 +2,8 @@
  * schema.c - probe: is the server there, does it let us in, is its schema ours?
  *
  * Happy path: GET / says which API there is; then the constraints, without which MERGE is neither
- * unique nor fast, and the vector index, are made unless they are there.
+ * unique nor fast, and the vector index, are made unless they are there; then the way that
+ * deliveries go is chosen (bolt_find.c).
  *
  * Failure modes: whatever keeps deliveries from working is a reason. The vector index is not: a
  * server without it, or one of other dimensions, gets a warning in the log and its memories.
@@ -28,9 +29,8 @@ static const char index_query[] =
     "WHERE type = 'VECTOR' AND labelsOrTypes = ['Memory'] AND properties = ['embedding'] "
     "RETURN options.indexConfig['vector.dimensions']";
 
-/* Runs one statement without parameters. 0, or -EIO with why filled and no reply to deinit. */
-static int run(struct neo4j *graph, const char *cypher, struct neo4j_reply *ret,
-               struct memferry_reason *why)
+int neo4j_run(struct neo4j *graph, const char *cypher, struct neo4j_reply *ret,
+              struct memferry_reason *why)
 {
     struct json_writer *w = &graph->writers[0];
     size_t size = 0;
@@ -59,7 +59,7 @@ static int run(struct neo4j *graph, const char *cypher, struct neo4j_reply *ret,
 static int run_for_effect(struct neo4j *graph, const char *cypher, struct memferry_reason *why)
 {
     struct neo4j_reply reply;
-    int r = run(graph, cypher, &reply, why);
+    int r = neo4j_run(graph, cypher, &reply, why);
 
     if (r == 0) {
         neo4j_reply_deinit(&reply);
@@ -87,6 +87,8 @@ static int choose_api(struct neo4j *graph, const struct http_reply *http,
     const char *version = json_string_value(json_object_get(root, "neo4j_version"));
     show_text(graph->version, sizeof graph->version, version != NULL ? version : "",
               version != NULL ? strlen(version) : 0);
+    const char *bolt = json_string_value(json_object_get(root, "bolt_direct"));
+    snprintf(graph->bolt_direct, sizeof graph->bolt_direct, "%s", bolt != NULL ? bolt : "");
     json_decref(root);
     return r;
 }
@@ -134,7 +136,8 @@ static bool ensure_index(struct neo4j *graph)
     struct neo4j_reply reply;
 
     snprintf(cypher, sizeof cypher, index_format, host->dims);
-    if (run_for_effect(graph, cypher, &why) < 0 || run(graph, index_query, &reply, &why) < 0) {
+    if (run_for_effect(graph, cypher, &why) < 0 ||
+        neo4j_run(graph, index_query, &reply, &why) < 0) {
         host->log(host, MEMFERRY_LOG_WARNING,
                   "no vector index could be made (Neo4j 5.15 or later has them; vector_index = "
                   "false says that none is wanted): %s",
@@ -150,9 +153,10 @@ static bool ensure_index(struct neo4j *graph)
 static void tell(const struct neo4j *graph, bool indexed, struct memferry_reason *why)
 {
     snprintf(why->text, sizeof why->text,
-             "Neo4j %s at %.200s is reachable by %s; constraints are there, %s", graph->version,
+             "Neo4j %s at %.200s is reachable by %s%s; constraints are there, %s", graph->version,
              http_client_target(graph->http),
              graph->api == NEO4J_API_QUERY ? "the Query API" : "the transaction API",
+             graph->bolt != NULL ? " and Bolt" : "",
              indexed               ? "and so is the vector index"
              : graph->vector_index ? "but no vector index that fits: see the log"
                                    : "no vector index is wanted");
@@ -168,6 +172,7 @@ int neo4j_probe(void *self, struct memferry_reason *why)
     }
     if (r == 0) {
         bool indexed = graph->vector_index && ensure_index(graph);
+        neo4j_find_bolt(graph);
         tell(graph, indexed, why);
     }
     return r;

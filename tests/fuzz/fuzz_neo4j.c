@@ -188,6 +188,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     host.quiet = true;
     fake_host_set(&host, "url", "http://127.0.0.1:1");
     fake_host_set(&host, "user", "");
+    fake_host_set(&host, "bolt", "false"); /* what that reads is fuzz_pack.c's */
     must(memferry_plugin.open(&host.host, &self) == 0, "it opens");
     struct neo4j *graph = self;
     replies_begin(&replies, data + 2, size - 2);

@@ -183,6 +183,7 @@ def test_the_vector_index_finds_a_memory_by_its_vector(lane, graph):
 def test_a_newer_state_that_is_there_wins(graph):
     """Two brokers, one graph: the one that comes late with the older state loses."""
     with lane_to(graph) as late, lane_to(graph) as swift:
+        swift.wait_status("it to find an empty graph", lambda s: s["circuit"] == "closed")
         put(late, id="other", content="warm")
         late.call("pause")
         late.broker.call("memory.put", id="m", content="older", props={"a": 1}, session_id="s1")
@@ -226,6 +227,7 @@ def test_only_the_poison_of_a_batch_is_dead(lane, graph):
 
 
 def test_a_dead_letter_is_cured_by_a_change(lane, graph):
+    lane.wait_status("its own schema to be made", lambda s: s["circuit"] == "closed")
     graph.query(EMAIL)
     put(lane, id="a", content="a", props={"email": "ada@example.org"})
     assert put(lane, id="b", content="b", props={"email": "ada@example.org"}) == "dead"
