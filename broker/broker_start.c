@@ -4,6 +4,7 @@
  * Each step fails with a text for a person, and leaves what was started to be ended by broker.c.
  */
 #include "broker/broker_internal.h"
+#include "broker/sql.h"
 #include "broker/util/paths.h"
 
 #include <malloc.h>
@@ -25,6 +26,7 @@ static void bound_memory(void)
     mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
     mallopt(M_TRIM_THRESHOLD, LARGE_BLOCK_BYTES);
     mallopt(M_ARENA_MAX, ARENAS_MAX);
+    sql_bound_memory();
 }
 
 /* Room for every connection, and for the owners of sessions; where the system gives less, fewer

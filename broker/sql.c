@@ -10,6 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A connection would set aside 20 pages at once, and a reader is done with fewer. */
+void sql_bound_memory(void)
+{
+    sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
+}
+
 int sql_open(struct sql *sql, const char *path, int flags, struct error *err)
 {
     sql->db = NULL;
