@@ -36,6 +36,9 @@
 
 #define ALONE_ATTEMPTS 3
 
+/* After so long without anything to do, the memory of what was is given back. */
+#define REST_MS 1000
+
 struct applier {
     struct store *store;
     struct journal *journal;
@@ -58,6 +61,7 @@ struct applier {
     uint64_t next_checkpoint_bytes;
     bool is_full, has_failed;
     bool gave_up; /* something was left out: nothing may follow it */
+    bool rests;   /* nothing has come since it gave memory back */
 };
 
 static struct change *change_of(struct journal_record *record)
@@ -155,18 +159,25 @@ static void refuse_batch(struct applier *applier)
     tell_batch(applier);
 }
 
+static struct timespec time_in_ms(unsigned ms)
+{
+    struct timespec at;
+
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    at.tv_sec += ms / 1000;
+    at.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (at.tv_nsec >= 1000000000) {
+        at.tv_sec++;
+        at.tv_nsec -= 1000000000;
+    }
+    return at;
+}
+
 /* Waits, unless it is to end. True: it is. */
 static bool pause_or_end(struct applier *applier)
 {
-    struct timespec until;
+    struct timespec until = time_in_ms(applier->retry_full_ms);
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += applier->retry_full_ms / 1000;
-    until.tv_nsec += (long)(applier->retry_full_ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
     pthread_mutex_lock(&applier->mutex);
     int r = 0;
     while (!applier->stopping && !applier->hurry && r == 0) {
@@ -257,14 +268,31 @@ static void checkpoint(struct applier *applier)
 
 /* ---- the thread ---- */
 
+/* With the mutex, which is let go while memory is given back. */
+static void wait_or_rest(struct applier *applier)
+{
+    if (applier->rests) {
+        pthread_cond_wait(&applier->wake, &applier->mutex);
+        return;
+    }
+    struct timespec until = time_in_ms(REST_MS);
+    if (pthread_cond_timedwait(&applier->wake, &applier->mutex, &until) == ETIMEDOUT) {
+        pthread_mutex_unlock(&applier->mutex);
+        store_forget_pages(applier->store);
+        pthread_mutex_lock(&applier->mutex);
+        applier->rests = true;
+    }
+}
+
 /* Waits for something to do. False: it is to stop, and nothing is left. */
 static bool next_batch(struct applier *applier)
 {
     pthread_mutex_lock(&applier->mutex);
     while (applier_queue_is_empty(&applier->queue) && !applier->stopping) {
         progress_idle(&applier->progress);
-        pthread_cond_wait(&applier->wake, &applier->mutex);
+        wait_or_rest(applier);
     }
+    applier->rests = false;
     applier_queue_take(&applier->queue, &applier->batch,
                        applier->alone_left > 0 ? 1 : BATCH_RECORDS_MAX);
     pthread_mutex_unlock(&applier->mutex);
