@@ -118,6 +118,9 @@ static enum step await_step(struct lane *lane)
 
     pthread_mutex_lock(&lane->mutex);
     while ((step = next_step(lane, &until_ms)) == STEP_WAIT) {
+        if (lane->reader != NULL) {
+            reader_rest(lane->reader); /* no batch reads what the last one did */
+        }
         wait_until(lane, until_ms);
     }
     pthread_mutex_unlock(&lane->mutex);

@@ -63,6 +63,11 @@ struct reader *reader_close(struct reader *reader)
     return NULL;
 }
 
+void reader_rest(struct reader *reader)
+{
+    sqlite3_db_release_memory(reader->sql.db);
+}
+
 /* ---- transactions ---- */
 
 int reader_begin(struct reader *reader, struct error *err)

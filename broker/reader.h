@@ -30,6 +30,8 @@ struct reader;
 
 int reader_open(struct reader **ret, const char *path, struct error *err);
 struct reader *reader_close(struct reader *reader);
+/* Frees the pages it has in memory, between calls. */
+void reader_rest(struct reader *reader);
 
 /* ---- calls ---- */
 

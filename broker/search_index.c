@@ -149,6 +149,11 @@ uint64_t search_index_count(const struct search_index *index)
     return index->count;
 }
 
+void search_index_rest(struct search_index *index)
+{
+    sql_forget_pages(&index->sql);
+}
+
 /* ---- transactions ---- */
 
 int index_write_number(struct search_index *index, const char *name, uint64_t value,

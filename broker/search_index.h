@@ -77,6 +77,8 @@ int search_index_forget(struct search_index *index, struct error *err);
 int search_index_check(struct search_index *index, struct error *err);
 
 uint64_t search_index_count(const struct search_index *index);
+/* Gives the memory of its pages back. */
+void search_index_rest(struct search_index *index);
 /* How many rows the file of vectors must have. */
 int search_index_rows(struct search_index *index, uint64_t *ret, struct error *err);
 /* Documents that have a row, or all, by rising doc. fn may stop the walk with what is not 0. */

@@ -12,6 +12,7 @@
 
 #define BATCH_BYTES  (2u << 20)
 #define GATHER_MS    200 /* between batches, while nobody waits and there is less than a full one */
+#define REST_MS      1000 /* after so long without work the memory of what was is given back */
 #define RETRY_MIN_MS 1000
 #define RETRY_MAX_MS 60000
 #define NICENESS     10 /* receipts and reads go first */
@@ -27,6 +28,7 @@ struct search_indexer {
     bool is_open;
     int64_t retry_ms;   /* how long the last failure waits; 0: the last step worked */
     int64_t stepped_ms; /* monotonic: when the last step ended */
+    bool rests;         /* nothing has come since it gave memory back */
 
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t woken, moved;
@@ -214,6 +216,25 @@ static void gather(struct search_indexer *indexer)
     indexer->gathering = false;
 }
 
+/* With the mutex, which is let go while memory is given back. */
+static void wait_or_rest(struct search_indexer *indexer)
+{
+    int64_t until_ms = clock_monotonic_ms() + REST_MS;
+
+    if (indexer->rests) {
+        pthread_cond_wait(&indexer->woken, &indexer->mutex);
+        return;
+    }
+    wait_ms(indexer, &indexer->woken, until_ms);
+    if (clock_monotonic_ms() >= until_ms) {
+        pthread_mutex_unlock(&indexer->mutex);
+        reader_rest(indexer->reader);
+        search_index_rest(indexer->files.index);
+        pthread_mutex_lock(&indexer->mutex);
+        indexer->rests = true;
+    }
+}
+
 /* False: it is to end. *ret_upto_seq: what it is to be level with. */
 static bool await_work(struct search_indexer *indexer, uint64_t *ret_upto_seq)
 {
@@ -225,8 +246,9 @@ static bool await_work(struct search_indexer *indexer, uint64_t *ret_upto_seq)
     }
     while (!indexer->stopping && indexer->is_open && !indexer->condemned &&
            indexer->indexed_seq >= indexer->applied_seq) {
-        pthread_cond_wait(&indexer->woken, &indexer->mutex);
+        wait_or_rest(indexer);
     }
+    indexer->rests = false;
     gather(indexer);
     *ret_upto_seq = indexer->applied_seq;
     bool stopping = indexer->stopping;
