@@ -5,6 +5,7 @@ import sys
 import harness
 import servers
 from plot import Curve
+from rows_broker import first_receipt_ms, rss_at_rest_mb
 from rows_store import fill, on_disk, wait_level
 from wire import until
 
@@ -40,10 +41,17 @@ def at_size(broker):
     return {"p50": put["p50_us"], "p99": put["p99_us"], "get": found * 1000, "list": listed * 1000}
 
 
+def start_at_size(context, broker):
+    broker.stop()
+    took = first_receipt_ms(broker)
+    wait_level(broker)
+    return {"ms": took, "rss": rss_at_rest_mb(context, broker)}
+
+
 def against_events(context):
     most = context.size(1_000, 100_000, 10_000_000)
     sizes = [10 ** n for n in range(0, 9) if 10 ** n <= most]
-    told, stored = [], 1
+    told, starts, stored = [], [], 1
     with on_disk(context) as broker:
         broker.call("memory.put", {"id": "probe", "content": "Tea at four"})
         for size in sizes:
@@ -52,10 +60,13 @@ def against_events(context):
             stored = max(size, stored)
             wait_level(broker)
             told.append(by_rounds(context, lambda: at_size(broker)))
-            stored += 300 * context.rounds
+            starts.append(by_rounds(context, lambda: start_at_size(context, broker)))
+            stored += 301 * context.rounds
     names = {"p50": "put, p50", "p99": "put, p99", "get": "get", "list": "list of 10"}
-    return Curve("events", "One call, by how many events are stored", "events", "µs", sizes,
-                 lines(told, names))
+    return (Curve("events", "One call, by how many events are stored", "events", "µs", sizes,
+                  lines(told, names)),
+            Curve("start", "A start and its RSS at rest, by how many events are stored", "events",
+                  "ms, MB", sizes, lines(starts, {"ms": "first receipt, ms", "rss": "RSS, MB"})))
 
 
 # ---- connections ----
@@ -114,7 +125,7 @@ def against_backends(context):
 
 
 def measure(context):
-    curves = [against_events(context), *against_connections(context), against_backends(context)]
+    curves = [*against_events(context), *against_connections(context), against_backends(context)]
     for curve in curves:
         curve.print()
         if context.plots:
