@@ -253,9 +253,10 @@ static void assert_marked(struct rig *rig, const char *query, enum search_readin
     assert_int_equal(search_marker_ask(marker, &strings), 0);
     assert_int_equal(search_marker_mark(marker, content, strlen(content), &marked), 0);
     for (size_t i = 0; i < marked.size; i++) {
-        marked.data[i] = marked.data[i] == SEARCH_MARK_OPEN    ? '['
-                         : marked.data[i] == SEARCH_MARK_CLOSE ? ']'
-                                                               : marked.data[i];
+        char *at = &marked.data[i];
+        if (*at == SEARCH_MARK_OPEN || *at == SEARCH_MARK_CLOSE) {
+            *at = *at == SEARCH_MARK_OPEN ? '[' : ']';
+        }
     }
     assert_int_equal(msgpack_sbuffer_write(&marked, "", 1), 0);
     assert_string_equal(marked.data, wanted);
