@@ -19,7 +19,7 @@
 /* Props merge without end, so a state needs a bound of its own. */
 #define MEMORY_STATE_MAX (64u << 20)
 /* Encoded and over this, a put may be refused for its size: see large.h. */
-#define MEMORY_STATE_LARGE 33554432
+#define MEMORY_STATE_LARGE 4194304
 
 struct memory_state {
     struct event_text content, kind;

@@ -12,6 +12,9 @@
 #define NEEDS_VECTOR                                                                               \
     "m.deleted_ms IS NULL AND coalesce(m.embedding_model, '') NOT IN ('caller', ?4)"
 
+/* Of an event: it is one of the memory with the id ?1. */
+#define ITS_MEMORY "memory_number=(SELECT number FROM memory WHERE id=?1)"
+
 #define PLAN_COLUMNS "seq, memory_id, state, at_ms, op"
 
 #define SESSION_COLUMNS                                                                            \
@@ -41,7 +44,7 @@ const char *const reader_statement_texts[READER_STATEMENTS] = {
     [READER_EMBEDDER] = "SELECT m.value, l.value FROM meta m LEFT JOIN meta l "
                         "ON l.name='embedder_lane' WHERE m.name='embedder'",
     [READER_HISTORY] = "SELECT seq, op, at_ms, session_id, reason FROM event INDEXED BY "
-                       "event_memory WHERE memory_id=?1 AND state IS NOT NULL "
+                       "event_memory WHERE " ITS_MEMORY " AND state IS NOT NULL "
                        "ORDER BY seq DESC LIMIT ?2",
     [READER_COUNTS] = "SELECT seq, memories, deleted, events, embeddings FROM applied WHERE id=1",
     [READER_LIST_ALL] = "SELECT " LIST_COLUMNS " FROM memory m INDEXED BY memory_version "
@@ -117,35 +120,37 @@ const char *const reader_statement_texts[READER_STATEMENTS] = {
         " FROM deferred d INDEXED BY deferred_due CROSS JOIN memory m ON m.id=d.memory_id "
         "CROSS JOIN event e ON e.seq=m.version "
         "WHERE d.lane=?1 AND d.dead=0 AND d.due_ms<=?2 ORDER BY d.due_ms LIMIT ?3",
-    [READER_PLAN_AT] = "SELECT state FROM event INDEXED BY event_memory WHERE memory_id=?1 "
+    [READER_PLAN_AT] = "SELECT state FROM event INDEXED BY event_memory WHERE " ITS_MEMORY " "
                        "AND at_ms<=?2 AND state IS NOT NULL ORDER BY seq DESC LIMIT 1",
     [READER_PLAN_TIME] = "SELECT at_ms FROM event WHERE seq=?1",
-    [READER_PLAN_BEFORE] = "SELECT seq, state FROM event INDEXED BY event_memory "
-                           "WHERE memory_id=?1 AND seq<?2 AND state IS NOT NULL ORDER BY seq DESC",
+    [READER_PLAN_BEFORE] =
+        "SELECT seq, state FROM event INDEXED BY event_memory "
+        "WHERE " ITS_MEMORY " AND seq<?2 AND state IS NOT NULL ORDER BY seq DESC",
     [READER_PLAN_SESSION] = "SELECT " PLAN_COLUMNS " FROM event INDEXED BY event_session "
                             "WHERE session_id=?3 AND seq>?1 AND seq<=?2 AND memory_id IS NOT NULL "
                             "AND state IS NOT NULL ORDER BY seq",
     [READER_PLAN_SPAN] = "SELECT " PLAN_COLUMNS " FROM event WHERE seq>?1 AND seq<=?2 "
                          "AND memory_id IS NOT NULL AND state IS NOT NULL ORDER BY seq",
     [READER_PLAN_OLDEST] = "SELECT " PLAN_COLUMNS " FROM event INDEXED BY event_memory "
-                           "WHERE memory_id=?1 AND state IS NOT NULL ORDER BY seq LIMIT 1",
-    [READER_PLAN_EARLIER] = "SELECT state FROM event INDEXED BY event_memory WHERE memory_id=?1 "
+                           "WHERE " ITS_MEMORY " AND state IS NOT NULL ORDER BY seq LIMIT 1",
+    [READER_PLAN_EARLIER] = "SELECT state FROM event INDEXED BY event_memory WHERE " ITS_MEMORY " "
                             "AND seq>=?2 AND seq<?3 AND (?4 IS NULL OR session_id=?4) "
                             "AND state IS NOT NULL ORDER BY seq",
-    [READER_PLAN_SINCE] = "SELECT seq, session_id FROM event INDEXED BY event_memory "
-                          "WHERE memory_id=?1 AND seq>?2 AND (?3 IS NULL OR session_id IS NOT ?3) "
-                          "AND state IS NOT NULL ORDER BY seq LIMIT 1",
+    [READER_PLAN_SINCE] =
+        "SELECT seq, session_id FROM event INDEXED BY event_memory "
+        "WHERE " ITS_MEMORY " AND seq>?2 AND (?3 IS NULL OR session_id IS NOT ?3) "
+        "AND state IS NOT NULL ORDER BY seq LIMIT 1",
     [READER_PRUNE_SCAN] = "SELECT e.seq, e.memory_id, e.at_ms FROM event e WHERE e.seq>?1 "
                           "AND e.memory_id IS NOT NULL AND e.state IS NOT NULL AND NOT EXISTS "
                           "(SELECT 1 FROM memory m INDEXED BY memory_version "
                           "WHERE m.version=e.seq) ORDER BY e.seq",
-    [READER_PRUNE_EARLIER] = "SELECT seq FROM event INDEXED BY event_memory WHERE memory_id=?1 "
+    [READER_PRUNE_EARLIER] = "SELECT seq FROM event INDEXED BY event_memory WHERE " ITS_MEMORY " "
                              "AND seq<?2 AND state IS NOT NULL ORDER BY seq LIMIT 1",
-    [READER_PRUNE_AT] = "SELECT seq FROM event INDEXED BY event_memory WHERE memory_id=?1 "
+    [READER_PRUNE_AT] = "SELECT seq FROM event INDEXED BY event_memory WHERE " ITS_MEMORY " "
                         "AND at_ms<?2 AND state IS NOT NULL ORDER BY seq DESC LIMIT 1",
-    [READER_PRUNE_NTH] = "SELECT seq FROM event INDEXED BY event_memory WHERE memory_id=?1 "
+    [READER_PRUNE_NTH] = "SELECT seq FROM event INDEXED BY event_memory WHERE " ITS_MEMORY " "
                          "AND state IS NOT NULL ORDER BY seq DESC LIMIT 1 OFFSET ?2",
-    [READER_PRUNE_LAST] = "SELECT seq FROM event INDEXED BY event_memory WHERE memory_id=?1 "
+    [READER_PRUNE_LAST] = "SELECT seq FROM event INDEXED BY event_memory WHERE " ITS_MEMORY " "
                           "AND state IS NOT NULL ORDER BY seq LIMIT 1 OFFSET ?2",
     [READER_NEXT_DUE] = "SELECT min(due_ms) FROM deferred WHERE lane=?1 AND dead=0 AND due_ms>?2",
     [READER_ALERT_LIST] = "SELECT " ALERT_COLUMNS " FROM alert a INDEXED BY alert_seq "

@@ -67,7 +67,7 @@ static int find_memory(struct store *store, struct store_event *apply, struct er
     if (r != 0 || !apply->exists) {
         return store_outcome_of(r);
     }
-    apply->rowid = sqlite3_column_int64(find, 0);
+    apply->number = sqlite3_column_int64(find, 0);
     apply->version = sql_column_uint(find, 1);
     r = keep_old_state(store, find, apply);
     sql_reset(find);

@@ -12,7 +12,7 @@ struct store_event {
     struct event event;
     uint8_t key[HASH_SIZE]; /* of the event; valid with an event_id */
     bool exists;            /* the memory, maybe as a tombstone */
-    int64_t rowid;
+    int64_t number;   /* its row in the table memory; 0: none yet */
     uint64_t version; /* before the event */
     uint8_t content_hash[HASH_SIZE];
     struct unpack_slice old_tags;
@@ -69,9 +69,11 @@ int store_drop_vectors(struct store *store, const struct store_event *apply, str
 /* ---- store_key.c: repeats ---- */
 
 /* Adds the event's key, or finds the first receipt of it: *ret_first_seq, 0 for what is new. One
- * statement for what is no repeat. */
+ * statement for what is no repeat, and none for a memory that is not there. */
 int store_key_claim(struct store *store, struct store_event *apply, uint64_t *ret_first_seq,
                     struct error *err);
+/* Adds the key of an event that has made its memory. As sql_run. */
+int store_key_of_new(struct store *store, struct store_event *apply, struct error *err);
 /* Takes back what was claimed: a refused event leaves no key. */
 int store_key_drop(struct store *store, struct store_event *apply, struct error *err);
 /* Makes the claimed key answer with another seq. */

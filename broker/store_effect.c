@@ -13,7 +13,7 @@ static int find_changed(struct store *store, struct store_event *apply, struct e
     sqlite3_stmt *find = store->statements[STORE_FIND_CHANGED];
     bool row;
 
-    sql_bind_text(find, 1, apply->event.memory_id.data, apply->event.memory_id.size);
+    sql_bind_int(find, 1, apply->number);
     sql_bind_uint(find, 2, apply->version);
     int r = sql_step(&store->sql, find, &row, err);
     if (r == 0) {

@@ -18,7 +18,7 @@ static int show(struct store *store, const struct store_event *apply, struct err
 
     sql_bind_uint(write, 1, apply->vector_seq);
     sql_bind_text(write, 2, apply->vector_model.data, apply->vector_model.size);
-    sql_bind_int(write, 3, apply->rowid);
+    sql_bind_int(write, 3, apply->number);
     return store_outcome_of(sql_run(&store->sql, write, err));
 }
 

@@ -104,8 +104,8 @@ enum store_effect_bit {
 };
 
 /* SQL: the state is over MEMORY_STATE_LARGE. As the index event_large has it. */
-#define STORE_IS_LARGE(event) "length(" event "state)>33554432"
-static_assert(MEMORY_STATE_LARGE == 33554432, "named in STORE_IS_LARGE");
+#define STORE_IS_LARGE(event) "length(" event "state)>4194304"
+static_assert(MEMORY_STATE_LARGE == 4194304, "named in STORE_IS_LARGE");
 
 /* SQL: the event changed its memory, as far as is known. Of older versions each that has a state.
  */

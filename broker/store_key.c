@@ -1,6 +1,9 @@
 /*
  * store_key.c - finds repeats: a hash of event_id, memory and request, and the seq of its first
  * receipt. Keys are never pruned, so a repeat is found however late.
+ *
+ * They lie by their memory's number, and a memory that is not there has none: so a new memory's
+ * key needs no look, and is written beside the ones before it.
  */
 #include "broker/store_apply.h"
 
@@ -64,7 +67,8 @@ static int find_key(struct store *store, const struct store_event *apply, uint64
     sqlite3_stmt *find = store->statements[STORE_FIND_KEY];
     bool row;
 
-    sql_bind_blob(find, 1, apply->key, HASH_SIZE);
+    sql_bind_int(find, 1, apply->number);
+    sql_bind_blob(find, 2, apply->key, HASH_SIZE);
     int r = sql_step(&store->sql, find, &row, err);
     if (r == 0 && row) {
         *ret_seq = sql_column_uint(find, 0);
@@ -78,8 +82,9 @@ static int add_key(struct store *store, const struct store_event *apply, uint64_
 {
     sqlite3_stmt *add = store->statements[STORE_ADD_KEY];
 
-    sql_bind_blob(add, 1, apply->key, HASH_SIZE);
-    sql_bind_uint(add, 2, seq);
+    sql_bind_int(add, 1, apply->number);
+    sql_bind_blob(add, 2, apply->key, HASH_SIZE);
+    sql_bind_uint(add, 3, seq);
     return sql_run(&store->sql, add, err);
 }
 
@@ -91,6 +96,9 @@ int store_key_claim(struct store *store, struct store_event *apply, uint64_t *re
         return 0;
     }
     hash_request(store, &apply->event, apply->key);
+    if (!apply->exists) {
+        return 0;
+    }
     int r = add_key(store, apply, apply->record->seq, err);
     if (r == 0 && sqlite3_changes(store->sql.db) == 0) {
         r = find_key(store, apply, ret_first_seq, err);
@@ -98,14 +106,20 @@ int store_key_claim(struct store *store, struct store_event *apply, uint64_t *re
     return store_outcome_of(r);
 }
 
+int store_key_of_new(struct store *store, struct store_event *apply, struct error *err)
+{
+    return apply->event.event_id.size > 0 ? add_key(store, apply, apply->record->seq, err) : 0;
+}
+
 int store_key_drop(struct store *store, struct store_event *apply, struct error *err)
 {
     sqlite3_stmt *drop = store->statements[STORE_DROP_KEY];
 
-    if (apply->event.event_id.size == 0) {
+    if (apply->event.event_id.size == 0 || !apply->exists) {
         return 0;
     }
-    sql_bind_blob(drop, 1, apply->key, HASH_SIZE);
+    sql_bind_int(drop, 1, apply->number);
+    sql_bind_blob(drop, 2, apply->key, HASH_SIZE);
     return store_outcome_of(sql_run(&store->sql, drop, err));
 }
 

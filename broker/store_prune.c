@@ -22,7 +22,7 @@ int store_drop_events(struct store *store, const struct store_event *apply, uint
 {
     sqlite3_stmt *drop = store->statements[STORE_DROP_EVENTS];
 
-    sql_bind_text(drop, 1, apply->event.memory_id.data, apply->event.memory_id.size);
+    sql_bind_int(drop, 1, apply->number);
     sql_bind_uint(drop, 2, through);
     int r = sql_run(&store->sql, drop, err);
     store->pending.events -= r == 0 ? (uint64_t)sqlite3_changes64(store->sql.db) : 0;
@@ -114,7 +114,7 @@ static int read_needs(struct store *store, const struct store_event *apply, stru
     sqlite3_stmt *find = store->statements[STORE_ALL_STATES];
     bool row;
 
-    sql_bind_text(find, 1, apply->event.memory_id.data, apply->event.memory_id.size);
+    sql_bind_int(find, 1, apply->number);
     for (;;) {
         int r = sql_step(&store->sql, find, &row, err);
         if (r != 0 || !row) {

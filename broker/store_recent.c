@@ -117,7 +117,7 @@ int store_recent_events(struct store *store, uint64_t behind_seq,
     static const char text[] =
         "SELECT e.seq, e.op, e.memory_id, e.session_id, e.at_ms, e.peer_pid, e.effect, "
         "iif(e.effect&5=5, (SELECT p.at_ms FROM event p INDEXED BY event_memory "
-        "WHERE p.memory_id=e.memory_id AND p.seq<e.seq AND " STORE_CHANGES(
+        "WHERE p.memory_number=e.memory_number AND p.seq<e.seq AND " STORE_CHANGES(
             "p.") " ORDER BY p.seq DESC LIMIT 1), NULL), "
                   "iif(e.op='statement', e.state, NULL) FROM event e WHERE e.seq>?1 "
                   "AND (e.effect IS NOT NULL OR e.op IN ('statement', 'purge')) ORDER BY e.seq";

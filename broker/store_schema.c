@@ -8,7 +8,7 @@
  * applied    one row: the seq that was applied last, and how much there is
  * event      what happened, each with the whole state after it; refused events and repeats are not
  *            here. rowid = seq, and an index of SQLite ends in the rowid, so event_memory orders by
- *            (memory_id, seq). effect: 1 the memory lived before, 2 it lives, 4 it was changed;
+ *            (memory_number, seq). effect: 1 the memory lived before, 2 it lives, 4 it was changed;
  * NULL for what changes no memory, and for events of older versions. memory     where each stands
  * now. version: seq of its last change, and of its state in event. touched_seq: seq of the last
  * event that a sink must see. vector_seq: its row in embedding, 0 without one, and embedding_model
@@ -80,6 +80,35 @@ static const char *const migrations[] = {
     "INSERT INTO session(id, seq, started_ms, seen_ms) SELECT session_id, min(seq), min(at_ms),"
     " max(at_ms) FROM event WHERE session_id IS NOT NULL GROUP BY session_id ORDER BY min(seq);",
     /* 3: large states are found without a look at the others */
+    "CREATE INDEX event_large ON event(seq) WHERE length(state)>33554432;",
+    /* 4: events and keys are found by their memory's number, which grows, so that those of new
+     * memories lie side by side: an index by something random costs a page for each row. Keys whose
+     * event was pruned tell no memory, and stay under 0. */
+    "CREATE TABLE memory_4(number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
+    " version INTEGER NOT NULL, touched_seq INTEGER NOT NULL, created_ms INTEGER NOT NULL,"
+    " updated_ms INTEGER NOT NULL, deleted_ms INTEGER, kind TEXT NOT NULL, session_id TEXT,"
+    " content_hash BLOB NOT NULL, vector_seq INTEGER NOT NULL DEFAULT 0, embedding_model TEXT)"
+    " STRICT;"
+    "INSERT INTO memory_4 SELECT rowid, id, version, touched_seq, created_ms, updated_ms,"
+    " deleted_ms, kind, session_id, content_hash, vector_seq, embedding_model FROM memory;"
+    "DROP TABLE memory;"
+    "ALTER TABLE memory_4 RENAME TO memory;"
+    "CREATE INDEX memory_version ON memory(version);"
+    "CREATE INDEX memory_touched ON memory(touched_seq);"
+    "CREATE INDEX memory_kind ON memory(kind, version);"
+    "CREATE INDEX memory_session ON memory(session_id, version) WHERE session_id IS NOT NULL;"
+    "DROP INDEX event_memory;"
+    "ALTER TABLE event ADD COLUMN memory_number INTEGER;"
+    "UPDATE event SET memory_number=(SELECT number FROM memory WHERE id=memory_id)"
+    " WHERE memory_id IS NOT NULL;"
+    "CREATE INDEX event_memory ON event(memory_number) WHERE memory_number IS NOT NULL;"
+    "CREATE TABLE event_key_4(memory_number INTEGER, key BLOB, seq INTEGER NOT NULL,"
+    " PRIMARY KEY(memory_number, key)) STRICT, WITHOUT ROWID;"
+    "INSERT INTO event_key_4 SELECT ifnull(e.memory_number, 0) AS number, k.key, k.seq"
+    " FROM event_key k LEFT JOIN event e ON e.seq=k.seq ORDER BY number, k.key;"
+    "DROP TABLE event_key;"
+    "ALTER TABLE event_key_4 RENAME TO event_key;"
+    "DROP INDEX event_large;"
     "CREATE INDEX event_large ON event(seq) WHERE " STORE_IS_LARGE("") ";",
 };
 

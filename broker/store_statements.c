@@ -13,23 +13,26 @@ const char *const store_statement_texts[STORE_STATEMENTS] = {
     [STORE_UNDO] = "ROLLBACK TO part",
     [STORE_SET_APPLIED] = "UPDATE applied SET seq=?1, memories=?2, deleted=?3, events=?4, "
                           "embeddings=?5 WHERE id=1",
-    [STORE_FIND_MEMORY] = "SELECT m.rowid, m.version, m.content_hash, e.state, m.vector_seq, "
+    [STORE_FIND_MEMORY] = "SELECT m.number, m.version, m.content_hash, e.state, m.vector_seq, "
                           "m.embedding_model, e.at_ms, e.effect FROM memory m "
                           "LEFT JOIN event e ON e.seq=m.version WHERE m.id=?1",
     [STORE_FIND_VERSION] = "SELECT state FROM event WHERE seq=?1 AND memory_id=?2 "
                            "AND state IS NOT NULL",
     [STORE_FIND_OP] = "SELECT op FROM event WHERE seq=?1",
-    [STORE_DROP_EVENTS] = "DELETE FROM event INDEXED BY event_memory WHERE memory_id=?1 "
+    [STORE_DROP_EVENTS] = "DELETE FROM event INDEXED BY event_memory WHERE memory_number=?1 "
                           "AND seq<=?2",
     [STORE_DROP_VECTOR] = "DELETE FROM embedding WHERE seq=?1",
     [STORE_DROP_VECTORS] = "DELETE FROM embedding WHERE memory_id=?1",
-    [STORE_ALL_STATES] = "SELECT state FROM event INDEXED BY event_memory WHERE memory_id=?1 "
+    [STORE_ALL_STATES] = "SELECT state FROM event INDEXED BY event_memory "
+                         "WHERE memory_number=?1 "
                          "AND state IS NOT NULL",
     [STORE_ALL_VECTORS] = "SELECT seq, content_hash, model='caller' FROM embedding "
                           "INDEXED BY embedding_memory WHERE memory_id=?1",
     [STORE_ADD_EVENT] = "INSERT INTO event(seq, event_id, memory_id, op, session_id, at_ms, "
-                        "peer_pid, reason, state, effect) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
-    [STORE_FIND_CHANGED] = "SELECT at_ms FROM event INDEXED BY event_memory WHERE memory_id=?1 "
+                        "peer_pid, reason, state, effect, memory_number) "
+                        "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)",
+    [STORE_FIND_CHANGED] = "SELECT at_ms FROM event INDEXED BY event_memory "
+                           "WHERE memory_number=?1 "
                            "AND seq<=?2 AND " STORE_CHANGES("") " ORDER BY seq DESC LIMIT 1",
     [STORE_ADD_MEMORY] =
         "INSERT INTO memory(version, touched_seq, created_ms, updated_ms, deleted_ms, kind, "
@@ -38,10 +41,13 @@ const char *const store_statement_texts[STORE_STATEMENTS] = {
     [STORE_UPDATE_MEMORY] =
         "UPDATE memory SET version=?1, touched_seq=?1, created_ms=?2, updated_ms=?3, "
         "deleted_ms=?4, kind=?5, session_id=?6, content_hash=?7, vector_seq=?8, "
-        "embedding_model=?9 WHERE rowid=?10",
-    [STORE_ADD_KEY] = "INSERT INTO event_key(key, seq) VALUES(?1,?2) ON CONFLICT DO NOTHING",
-    [STORE_FIND_KEY] = "SELECT seq FROM event_key WHERE key=?1",
-    [STORE_DROP_KEY] = "DELETE FROM event_key WHERE key=?1",
+        "embedding_model=?9 WHERE number=?10",
+    /* Under 0 are keys of older versions that tell no memory. */
+    [STORE_ADD_KEY] = "INSERT INTO event_key(memory_number, key, seq) SELECT ?1, ?2, ?3 WHERE NOT "
+                      "EXISTS(SELECT 1 "
+                      "FROM event_key WHERE memory_number=0 AND key=?2) ON CONFLICT DO NOTHING",
+    [STORE_FIND_KEY] = "SELECT seq FROM event_key WHERE memory_number IN (?1, 0) AND key=?2",
+    [STORE_DROP_KEY] = "DELETE FROM event_key WHERE memory_number IN (?1, 0) AND key=?2",
     [STORE_ADD_TAG] = "INSERT INTO memory_tag(tag, version) VALUES(?1,?2)",
     [STORE_DROP_TAG] = "DELETE FROM memory_tag WHERE tag=?1 AND version=?2",
     [STORE_ADD_VECTOR] = "INSERT INTO embedding(seq, memory_id, content_hash, model, dims, vector, "
@@ -53,7 +59,7 @@ const char *const store_statement_texts[STORE_STATEMENTS] = {
     [STORE_DROP_EMBEDDED] = "DELETE FROM embedding INDEXED BY embedding_memory WHERE memory_id=?1 "
                             "AND content_hash=?2 AND model<>'caller' AND seq<?3",
     [STORE_SHOW_VECTOR] = "UPDATE memory SET vector_seq=?1, embedding_model=?2, touched_seq=?1 "
-                          "WHERE rowid=?3",
+                          "WHERE number=?3",
     [STORE_MOVE_CURSOR] = "UPDATE lane SET cursor=max(cursor, ?2), delivered=delivered+?3 "
                           "WHERE name=?1",
     [STORE_CLEAR_ROW] = "DELETE FROM deferred WHERE lane=?1 AND memory_id=?2",

@@ -270,6 +270,20 @@ static int found_stray_tag(struct verify *verify, sqlite3_stmt *row)
     return damaged(verify, "a version that is not current has the tag", &tag);
 }
 
+static int found_another_number(struct verify *verify, sqlite3_stmt *row)
+{
+    struct event_text id = column_text(row, 0);
+
+    return damaged(verify, "an event has another number than its memory", &id);
+}
+
+static int found_stray_key(struct verify *verify, sqlite3_stmt *row)
+{
+    struct event_text seq = column_text(row, 0);
+
+    return damaged(verify, "a key belongs to no memory, of event", &seq);
+}
+
 /* ---- the whole ---- */
 
 /* What is shown is a row of this memory, content and model; nothing is shown only where no embedder
@@ -300,6 +314,12 @@ static int verify_all(struct verify *verify)
         {"SELECT m.id, m.version, m.deleted_ms, m.content_hash, e.memory_id, e.state, "
          "m.vector_seq FROM memory m LEFT JOIN event e ON e.seq=m.version",
          check_memory},
+        {"SELECT e.memory_id FROM event e LEFT JOIN memory m ON m.id=e.memory_id "
+         "WHERE e.memory_number IS NOT m.number",
+         found_another_number},
+        {"SELECT seq FROM event_key WHERE memory_number<>0 "
+         "AND memory_number NOT IN (SELECT number FROM memory)",
+         found_stray_key},
         {"SELECT a.id, a.rule, a.count, e.state FROM alert a LEFT JOIN event e ON e.seq=a.seq "
          "AND e.op='alert' AND e.event_id=a.id",
          check_alert},

@@ -1,5 +1,6 @@
 /*
- * store_write.c - what a changed memory leaves in the tables: event, memory, tags.
+ * store_write.c - what a changed memory leaves in the tables: memory, event, tags. The memory goes
+ * first: a new one has its number then, which the others name.
  */
 #include "broker/store_apply.h"
 
@@ -27,10 +28,15 @@ int store_write_event(struct store *store, const struct store_event *apply, cons
     sql_bind_text(add, 8, event->reason.data, event->reason.size);
     sql_bind_blob(add, 9, state, size);
     store_bind_effect(add, 10, &apply->effect);
+    if (apply->number != 0) {
+        sql_bind_int(add, 11, apply->number);
+    } else {
+        sql_bind_null(add, 11);
+    }
     return sql_run(&store->sql, add, err);
 }
 
-static int write_memory(struct store *store, const struct store_event *apply, struct error *err)
+static int write_memory(struct store *store, struct store_event *apply, struct error *err)
 {
     sqlite3_stmt *write = store->statements[apply->exists ? STORE_UPDATE_MEMORY : STORE_ADD_MEMORY];
     const struct memory_state *state = &apply->state;
@@ -49,11 +55,16 @@ static int write_memory(struct store *store, const struct store_event *apply, st
     sql_bind_uint(write, 8, apply->vector_seq);
     sql_bind_text(write, 9, apply->vector_model.data, apply->vector_model.size);
     if (apply->exists) {
-        sql_bind_int(write, 10, apply->rowid);
+        sql_bind_int(write, 10, apply->number);
     } else {
         sql_bind_text(write, 10, apply->event.memory_id.data, apply->event.memory_id.size);
     }
-    return sql_run(&store->sql, write, err);
+    int r = sql_run(&store->sql, write, err);
+    if (r == 0 && !apply->exists) {
+        apply->number = sqlite3_last_insert_rowid(store->sql.db);
+        r = store_key_of_new(store, apply, err);
+    }
+    return r;
 }
 
 /* Runs one tag statement for each tag of a list. */
@@ -107,10 +118,10 @@ int store_write_state(struct store *store, struct store_event *apply, struct err
 {
     int r = encode_state(store, apply, err);
     if (r == 0) {
-        r = store_write_event(store, apply, store->new_state.data, store->new_state.size, err);
+        r = write_memory(store, apply, err);
     }
     if (r == 0) {
-        r = write_memory(store, apply, err);
+        r = store_write_event(store, apply, store->new_state.data, store->new_state.size, err);
     }
     if (r == 0 && apply->exists) {
         r = write_tags(store, STORE_DROP_TAG, apply->old_tags, apply->version, err);

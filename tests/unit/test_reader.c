@@ -201,7 +201,7 @@ static void test_a_rare_match_is_found_page_by_page(void **state)
     assert_int_equal(
         sqlite3_exec(db,
                      "WITH RECURSIVE n(i) AS (SELECT 3 UNION ALL SELECT i+1 FROM n WHERE i<150000) "
-                     "INSERT INTO memory SELECT 'm'||i, i, i, 1, 1, NULL, 'note', NULL, x'00', "
+                     "INSERT INTO memory SELECT i, 'm'||i, i, i, 1, 1, NULL, 'note', NULL, x'00', "
                      "0, NULL FROM n",
                      NULL, NULL, NULL),
         SQLITE_OK);

@@ -59,7 +59,7 @@ static void test_one_that_is_large_is_told_and_found(void **state)
     struct fixture *f = *state;
 
     assert_false(put_prop(f, "small", 'a', 100).is_large);
-    assert_false(put_prop(f, "big", 'a', 31 * MIB).is_large);
+    assert_false(put_prop(f, "big", 'a', 3 * MIB).is_large);
     assert_string_equal(large(f), "");
     assert_true(put_prop(f, "big", 'b', 2 * MIB).is_large);
     assert_string_equal(large(f), "big ");

@@ -81,6 +81,11 @@ static const char schema_2[] =
     " max(at_ms) FROM event WHERE session_id IS NOT NULL GROUP BY session_id ORDER BY min(seq);"
     "PRAGMA user_version=2;";
 
+/* And the third. */
+static const char schema_3[] =
+    "CREATE INDEX event_large ON event(seq) WHERE length(state)>33554432;"
+    "PRAGMA user_version=3;";
+
 /* One put or delete as the first release kept it. */
 struct old_change {
     uint64_t seq;
@@ -180,8 +185,11 @@ static void write_old_store(const char *path, int schema)
     }
     run(prepared(db, "UPDATE event SET session_id='s' WHERE seq IN (2, 3, 5)"));
     run(prepared(db, "INSERT INTO applied VALUES(1, 7, 3, 1, 7, 4)"));
-    if (schema == 2) {
+    if (schema >= 2) {
         assert_int_equal(sqlite3_exec(db, schema_2, NULL, NULL, NULL), SQLITE_OK);
+    }
+    if (schema >= 3) {
+        assert_int_equal(sqlite3_exec(db, schema_3, NULL, NULL, NULL), SQLITE_OK);
     }
     sqlite3_close(db);
 }
@@ -209,6 +217,11 @@ static int setup_1(void **state)
 static int setup_2(void **state)
 {
     return setup_with(state, 2);
+}
+
+static int setup_3(void **state)
+{
+    return setup_with(state, 3);
 }
 
 static void assert_embedding(struct fixture *f, const char *id, uint64_t version,
@@ -272,6 +285,7 @@ static void test_an_old_backup_is_whole_after_it_was_brought_up_to_date(void **s
 {
     assert_backup_is_brought_up_to_date(*state, 1);
     assert_backup_is_brought_up_to_date(*state, 2);
+    assert_backup_is_brought_up_to_date(*state, 3);
 }
 
 static void test_an_old_store_shows_every_vector_it_had(void **state)
@@ -346,7 +360,7 @@ static void test_what_is_large_in_an_old_store_is_known(void **state)
     char large[256] = "";
     struct error err;
 
-    for (int schema = 1; schema <= 2; schema++) {
+    for (int schema = 1; schema <= 3; schema++) {
         f->store = store_close(f->store);
         assert_int_equal(unlink(f->path), 0);
         write_old_store(f->path, schema);
@@ -355,13 +369,76 @@ static void test_what_is_large_in_an_old_store_is_known(void **state)
         fixture_reopen(f);
         assert_int_equal(store_large_memories(f->store, note, large, &err), 0);
     }
-    assert_string_equal(large, "plain;plain;");
+    assert_string_equal(large, "plain;plain;plain;");
+}
+
+static struct apply_result put_once(struct fixture *f, const char *id)
+{
+    struct apply_result result;
+    struct fields fields;
+
+    fields_init(&fields, "{'content':'one'}");
+    struct event event = fixture_put(id, &fields);
+    event.event_id = fixture_text("once");
+    assert_int_equal(fixture_apply(f, &event, &result), 0);
+    fields_deinit(&fields);
+    return result;
+}
+
+/* As the third release kept it: without the memory that it belongs to. */
+static void add_old_key(sqlite3 *db, const void *key, uint64_t seq)
+{
+    sqlite3_stmt *add = prepared(db, "INSERT INTO event_key VALUES(?1, ?2)");
+
+    sqlite3_bind_blob(add, 1, key, CONTENT_HASH_SIZE, SQLITE_STATIC);
+    sqlite3_bind_int64(add, 2, (int64_t)seq);
+    run(add);
+}
+
+static void read_key(sqlite3 *db, uint64_t seq, void *ret)
+{
+    sqlite3_stmt *find = prepared(db, "SELECT key FROM event_key WHERE seq=?1");
+
+    sqlite3_bind_int64(find, 1, (int64_t)seq);
+    assert_int_equal(sqlite3_step(find), SQLITE_ROW);
+    memcpy(ret, sqlite3_column_blob(find, 0), CONTENT_HASH_SIZE);
+    sqlite3_finalize(find);
+}
+
+static void test_a_repeat_is_found_in_an_old_store_though_its_event_was_pruned(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t kept[CONTENT_HASH_SIZE], pruned[CONTENT_HASH_SIZE];
+    sqlite3 *db;
+
+    uint64_t kept_seq = put_once(f, "plain").seq, pruned_seq = put_once(f, "two vectors").seq;
+    f->store = store_close(f->store);
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    read_key(db, kept_seq, kept);
+    read_key(db, pruned_seq, pruned);
+    sqlite3_close(db);
+    assert_int_equal(unlink(f->path), 0);
+    write_old_store(f->path, 3);
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    add_old_key(db, kept, 4);
+    add_old_key(db, pruned, 1);
+    run(prepared(db, "DELETE FROM event WHERE seq=1"));
+    sqlite3_close(db);
+    fixture_reopen(f);
+    f->seq = 7;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(put_once(f, "plain").outcome, APPLY_DUPLICATE);
+        assert_int_equal(put_once(f, "plain").seq, 4);
+        assert_int_equal(put_once(f, "two vectors").outcome, APPLY_DUPLICATE);
+        assert_int_equal(put_once(f, "two vectors").seq, 1);
+    }
 }
 
 #define MIGRATE_TEST(name)                                                                         \
     {#name " from 1", name, setup_1, fixture_teardown, NULL},                                      \
+        {#name " from 2", name, setup_2, fixture_teardown, NULL},                                  \
     {                                                                                              \
-#name " from 2", name, setup_2, fixture_teardown, NULL                                     \
+#name " from 3", name, setup_3, fixture_teardown, NULL                                     \
     }
 
 int main(void)
@@ -372,6 +449,9 @@ int main(void)
         MIGRATE_TEST(test_an_old_backup_is_whole_after_it_was_brought_up_to_date),
         MIGRATE_TEST(test_an_old_store_knows_the_sessions_of_its_events),
         MIGRATE_TEST(test_an_old_store_goes_on),
+        cmocka_unit_test_setup_teardown(
+            test_a_repeat_is_found_in_an_old_store_though_its_event_was_pruned, fixture_setup,
+            fixture_teardown),
         cmocka_unit_test_setup_teardown(test_what_is_large_in_an_old_store_is_known, setup_1,
                                         fixture_teardown),
     };

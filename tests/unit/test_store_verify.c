@@ -85,6 +85,9 @@ static void test_each_kind_of_damage_is_found(void **state)
         "SELECT 7, memory_id, content_hash, 'minilm', dims, vector FROM embedding WHERE seq=6; "
         "UPDATE applied SET embeddings=3",
         "UPDATE event SET state=NULL WHERE seq=5",
+        "UPDATE event SET memory_number=2 WHERE seq=1",
+        "UPDATE event SET memory_number=NULL WHERE seq=1",
+        "INSERT INTO event_key VALUES(99, zeroblob(16), 1)",
         "UPDATE event SET op='put' WHERE seq=6",
         "UPDATE event SET event_id=CAST(x'36f81f' AS TEXT) WHERE seq=1",
         "UPDATE event SET reason=CAST(x'c0' AS TEXT) WHERE seq=3",
