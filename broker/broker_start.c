@@ -26,7 +26,7 @@ static void bound_memory(void)
     mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
     mallopt(M_TRIM_THRESHOLD, LARGE_BLOCK_BYTES);
     mallopt(M_ARENA_MAX, ARENAS_MAX);
-    sql_bound_memory();
+    sql_init();
 }
 
 /* Room for every connection, and for the owners of sessions; where the system gives less, fewer

@@ -10,10 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A connection would set aside 20 pages at once, and a reader is done with fewer. */
-void sql_bound_memory(void)
+/* A connection would set aside 20 pages at once, and a reader is done with fewer. And every
+ * allocation would be counted, under one mutex for all connections: nobody asks for the sum. */
+void sql_init(void)
 {
     sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
 int sql_open(struct sql *sql, const char *path, int flags, struct error *err)

@@ -29,8 +29,8 @@ struct sql {
     bool lacked_room; /* set by a failure, never cleared here */
 };
 
-/* Before the first connection. */
-void sql_bound_memory(void);
+/* Once, before the first connection. */
+void sql_init(void);
 
 /* flags: SQLITE_OPEN_…; the file is never made. */
 int sql_open(struct sql *sql, const char *path, int flags, struct error *err);
