@@ -5,7 +5,11 @@
  * in the order they came, commit; then tell, in the same order, and checkpoint when the WAL has
  * grown. Nobody waits for a checkpoint: it comes after the answers.
  *
- *     take ─▶ attempt ─ 0 ──────────────▶ told
+ * Events that nobody waits for gather until no more have come for a moment, within GATHER_ bounds:
+ * while callers write, the machine is theirs, and many events to a transaction cost less each.
+ * What has begun goes on until few are left.
+ *
+ *     gather ─▶ take ─▶ attempt ─ 0 ──────────────▶ told
  *               │  ▲
  *               │  ├─ full, locked ─ wait ─┐   the same batch again
  *               │  └───────────────────────┘
@@ -17,6 +21,7 @@
  * the batch must not be applied without it, or the next start would not find the hole.
  */
 #include "broker/applier_attempt.h"
+#include "broker/util/clock.h"
 #include "broker/util/container.h"
 #include "broker/util/progress.h"
 
@@ -28,6 +33,14 @@
 #include <time.h>
 
 #define BATCH_RECORDS_MAX 2000
+
+/* How long events gather: until none has come for GATHER_QUIET_MS, or the first is so old, or there
+ * are so many. */
+#define GATHER_QUIET_MS    2
+#define GATHER_MS          200
+#define GATHER_RECORDS_MAX 16384
+#define GATHER_BYTES_MAX   ((size_t)12 << 20)
+#define GATHER_FEW         256
 
 #define RETRY_FULL_MS    1000
 #define CHECKPOINT_BYTES ((uint64_t)64 << 20)
@@ -52,10 +65,13 @@ struct applier {
     pthread_cond_t wake;
     /* under the mutex */
     struct applier_queue queue;
+    uint64_t wanted; /* position up to which somebody waits */
+    bool gathers;    /* the thread waits, though there is something to do */
     bool stopping, hurry;
     struct progress progress;
     /* the thread's own */
     struct applier_queue batch;
+    bool drains;       /* it does not gather before few are left */
     size_t alone_left; /* records to take one by one, after one of them failed */
     unsigned attempts; /* of the record that is alone now */
     uint64_t next_checkpoint_bytes;
@@ -69,12 +85,34 @@ static struct change *change_of(struct journal_record *record)
     return container_of(record, struct change, record);
 }
 
+/* There is no more to wait for: with the mutex. */
+static bool is_due(const struct applier *applier)
+{
+    const struct applier_queue *queue = &applier->queue;
+
+    return queue->works.count > 0 || queue->first < applier->wanted ||
+           queue->records.count >= GATHER_RECORDS_MAX || queue->records.bytes >= GATHER_BYTES_MAX ||
+           applier->alone_left > 0 || applier->stopping || applier->hurry;
+}
+
 void applier_apply(struct applier *applier, struct journal_list *records)
 {
     pthread_mutex_lock(&applier->mutex);
     journal_list_append(&applier->queue.records, records);
     progress_wanted(&applier->progress);
-    pthread_cond_signal(&applier->wake);
+    if (!applier->gathers || is_due(applier)) {
+        pthread_cond_signal(&applier->wake);
+    }
+    pthread_mutex_unlock(&applier->mutex);
+}
+
+void applier_want(struct applier *applier)
+{
+    pthread_mutex_lock(&applier->mutex);
+    applier->wanted = applier->queue.first + applier->queue.records.count;
+    if (applier->gathers) {
+        pthread_cond_signal(&applier->wake);
+    }
     pthread_mutex_unlock(&applier->mutex);
 }
 
@@ -284,6 +322,23 @@ static void wait_or_rest(struct applier *applier)
     }
 }
 
+/* With the mutex, and something in the queue. Nobody wakes it for an event: it looks by itself. */
+static void gather(struct applier *applier)
+{
+    uint64_t seen = 0, came = applier->queue.first + applier->queue.records.count;
+    int64_t until_ms = clock_monotonic_ms() + GATHER_MS;
+
+    applier->gathers = true;
+    while (!is_due(applier) && came != seen && clock_monotonic_ms() < until_ms) {
+        struct timespec until = time_in_ms(GATHER_QUIET_MS);
+        seen = came;
+        pthread_cond_timedwait(&applier->wake, &applier->mutex, &until);
+        came = applier->queue.first + applier->queue.records.count;
+    }
+    applier->gathers = false;
+    applier->drains = true;
+}
+
 /* Waits for something to do. False: it is to stop, and nothing is left. */
 static bool next_batch(struct applier *applier)
 {
@@ -293,6 +348,12 @@ static bool next_batch(struct applier *applier)
         wait_or_rest(applier);
     }
     applier->rests = false;
+    if (applier->queue.records.count < GATHER_FEW) {
+        applier->drains = false;
+    }
+    if (!applier_queue_is_empty(&applier->queue) && !applier->drains) {
+        gather(applier);
+    }
     applier_queue_take(&applier->queue, &applier->batch,
                        applier->alone_left > 0 ? 1 : BATCH_RECORDS_MAX);
     pthread_mutex_unlock(&applier->mutex);

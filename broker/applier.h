@@ -2,7 +2,8 @@
  * applier.h - the store thread: the only one that writes the database.
  *
  * Happy path: committed events come in by applier_apply, in journal order, and lane work by
- * applier_submit; the thread takes all that is queued, applies it in one transaction, and hands the
+ * applier_submit; the thread takes all that is queued, once somebody waits for it or for a moment
+ * no more has come, applies it in one transaction, and hands the
  * changes back through the observer. Between transactions it checkpoints and tells the journal what
  * may be recycled.
  *
@@ -87,7 +88,9 @@ struct applier *applier_stop(struct applier *applier);
 
 /* Any thread; consumes the list (records embedded in struct change). */
 void applier_apply(struct applier *applier, struct journal_list *records);
-/* Any thread; consumes the work. */
+/* Somebody waits for what has come so far: it is applied at once. Any thread. */
+void applier_want(struct applier *applier);
+/* Any thread; consumes the work, which is waited for. */
 void applier_submit(struct applier *applier, struct applier_work *work);
 /* How long there has been something to do without the end of an attempt; a full disk is tried again
  * and again, and is none. Any thread. */

@@ -93,7 +93,7 @@ void method_backend_flush(struct services *services, struct call *call,
         name_all(backends, &flush);
     }
     waits_flush(services->waits, call, flush.names, flush.name_count,
-                services->writes->committed_seq, (int)flush.timeout_ms);
+                writes_seq_to_read(services->writes), (int)flush.timeout_ms);
 }
 
 /* ---- pause, resume, probe ---- */

@@ -61,7 +61,7 @@ static void done(struct query *query)
 
 static void submit(struct search_call *search)
 {
-    uint64_t need_seq = search->services->writes->committed_seq;
+    uint64_t need_seq = writes_seq_to_read(search->services->writes);
 
     search->query.run = run;
     search->query.done = done;

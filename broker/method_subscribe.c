@@ -78,7 +78,7 @@ void method_event_subscribe(struct services *services, struct call *call,
         return;
     }
     uint64_t cursor =
-        subscribe.from_seq > 0 ? subscribe.from_seq - 1 : services->writes->committed_seq;
+        subscribe.from_seq > 0 ? subscribe.from_seq - 1 : writes_seq_to_read(services->writes);
     enum rpc_code code =
         subscribers_add(services->subscribers, call->peer, subscribe.kinds, cursor);
     if (code != RPC_OK) {

@@ -57,11 +57,11 @@ void methods_dispatch(struct services *services, struct call *call,
 void services_read(struct services *services, struct query *query, struct call *call)
 {
     query->call = call;
-    queries_submit(services->queries, query, services->writes->committed_seq);
+    queries_submit(services->queries, query, writes_seq_to_read(services->writes));
 }
 
 void services_read_long(struct services *services, struct query *query, struct call *call)
 {
     query->call = call;
-    queries_submit(&services->searches->queries, query, services->writes->committed_seq);
+    queries_submit(&services->searches->queries, query, writes_seq_to_read(services->writes));
 }

@@ -42,6 +42,9 @@ static void unlink_peer(struct peer *peer)
 {
     struct peers *set = peer->set;
 
+    if (set->turn == peer) {
+        set->turn = peer->next;
+    }
     if (peer->prev != NULL) {
         peer->prev->next = peer->next;
     } else {

@@ -110,6 +110,7 @@ struct peers {
     struct log *log;
     struct peer_handler *handler;
     struct peer *head;
+    struct peer *turn; /* who is read on first, of those that are paused; NULL: head */
     struct peer *dirty;
     unsigned max; /* connections that are served */
     unsigned count, refused_count, paused_count;

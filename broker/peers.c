@@ -47,13 +47,19 @@ static void resume(struct peer *peer)
     peer_mark_dirty(peer);
 }
 
+/* The brake (brake.h) may let only some go on: the next time begins behind those. */
 static void resume_paused(struct peers *set)
 {
-    struct peer *next;
+    struct peer *first = set->turn != NULL ? set->turn : set->head, *peer = first;
 
-    for (struct peer *peer = set->head; peer != NULL && set->paused_count > 0; peer = next) {
-        next = peer->next;
+    while (peer != NULL && set->paused_count > 0) {
+        struct peer *next = peer->next != NULL ? peer->next : set->head;
+        bool were_paused = set->writers_paused;
         resume(peer);
+        if (!were_paused && set->writers_paused) {
+            set->turn = next;
+        }
+        peer = next != first ? next : NULL;
     }
 }
 

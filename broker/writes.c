@@ -36,26 +36,17 @@ static void note_active(struct writes *writes, struct peer *peer)
     }
 }
 
+uint64_t writes_seq_to_read(struct writes *writes)
+{
+    if (writes->unapplied > 0) {
+        applier_want(writes->applier);
+    }
+    return writes->committed_seq;
+}
+
 bool writes_is_full(const struct writes *writes)
 {
     return __atomic_load_n(&writes->store_full, __ATOMIC_RELAXED);
-}
-
-static void throttle(struct writes *writes)
-{
-    bool over = writes->in_flight >= WRITES_UNAPPLIED_MAX ||
-                writes->in_flight_bytes >= WRITES_UNAPPLIED_BYTES_MAX;
-    bool under = writes->in_flight < WRITES_UNAPPLIED_MAX / 10 * 9 &&
-                 writes->in_flight_bytes < WRITES_UNAPPLIED_BYTES_MAX / 10 * 9;
-
-    if (writes_is_full(writes)) { /* what comes is refused, and must be read for that */
-        over = false;
-        under = true;
-    }
-    if (writes->throttled ? under : over) {
-        writes->throttled = !writes->throttled;
-        peers_pause_writers(writes->peers, writes->throttled);
-    }
 }
 
 static void answer_now(struct write_request *request, int status)
@@ -159,10 +150,10 @@ void writes_submit(struct writes *writes, struct write_request *request)
     writes->in_flight += request->count;
     for (size_t i = 0; i < request->count; i++) {
         writes->in_flight_bytes += request->items[i].change.record.payload_size;
+        brake_add(&writes->brake, request->items[i].change.record.payload_size);
         look_at_size(writes, &request->items[i]);
         journal_list_push(&writes->queued, &request->items[i].change.record);
     }
-    throttle(writes);
 }
 
 void writes_turn(struct writes *writes)
@@ -198,6 +189,7 @@ static void finish(struct writes *writes, struct write *write)
     end_growing(writes, write);
     writes->in_flight--;
     writes->in_flight_bytes -= write->change.record.payload_size;
+    brake_remove(&writes->brake, write->change.record.payload_size);
     assert(request->unfinished > 0);
     if (--request->unfinished == 0) {
         write_request_free(request);
@@ -217,6 +209,7 @@ static void take_committed(struct writes *writes, struct journal_list *committed
 {
     struct journal_list to_apply = {0};
     struct journal_record *record;
+    bool is_waited_for = false;
 
     while ((record = journal_list_pop(committed)) != NULL) {
         struct write *write = write_of(record);
@@ -233,11 +226,15 @@ static void take_committed(struct writes *writes, struct journal_list *committed
         if (!write->needs_apply) {
             answer(write);
         }
+        is_waited_for = is_waited_for || write->needs_apply;
         journal_list_push(&to_apply, record);
     }
     if (to_apply.count > 0) {
         progress_wanted(&writes->applying);
         applier_apply(writes->applier, &to_apply);
+    }
+    if (is_waited_for) {
+        applier_want(writes->applier);
     }
 }
 
@@ -299,7 +296,7 @@ static void async_cb(uv_async_t *async)
      * committed first keeps each event's two steps in order. */
     take_committed(writes, &committed);
     take_applied(writes, &applied);
-    throttle(writes);
+    brake_release(&writes->brake, writes_is_full(writes));
     if (applied_to > writes->applied_seq) {
         writes->applied_seq = applied_to;
         writes->observer->applied(writes->observer, applied_to);
@@ -368,7 +365,8 @@ int writes_init(struct writes *writes, uv_loop_t *loop, struct peers *peers, str
         .journal_observer = {.committed = committed},
         .applier_observer = {.applied = applied, .full = store_full, .failed = store_failed}};
     pthread_mutex_init(&writes->lock, NULL);
-    return uv_async_init(loop, &writes->async, async_cb);
+    int r = brake_init(&writes->brake, loop, peers);
+    return r < 0 ? r : uv_async_init(loop, &writes->async, async_cb);
 }
 
 void writes_deinit(struct writes *writes)

@@ -8,15 +8,15 @@
  * that, and freed.
  *
  * Failure modes: a full journal or store answers storage_full; a failed one answers storage_failed
- * and calls on_failed once. At WRITES_UNAPPLIED_MAX events, or bytes, that are on their way to
- * the store (one request can bring 10,000), peers that write are not read until a tenth of it is
- * applied.
+ * and calls on_failed once. While much is on its way to the store, peers that write are read as
+ * fast as it applies (brake.h; one request can bring 10,000 events).
  * With a full store nobody is held up: what comes is refused at once.
  */
 #ifndef MEMFERRY_WRITES_H
 #define MEMFERRY_WRITES_H
 
 #include "broker/applier.h"
+#include "broker/brake.h"
 #include "broker/call.h"
 #include "broker/journal.h"
 #include "broker/large.h"
@@ -27,12 +27,10 @@
 #include <pthread.h>
 #include <uv.h>
 
-#define WRITES_UNAPPLIED_MAX       20000
-#define WRITES_UNAPPLIED_BYTES_MAX ((size_t)16 << 20)
 /* With more than this on its way to the store a plain put is answered after its apply too: then
  * what was answered before fits into its memory (see large.h). Reading has been paused long before.
  */
-#define WRITES_PLAIN_BYTES_MAX ((size_t)24 << 20)
+#define WRITES_PLAIN_BYTES_MAX ((size_t)52 << 20)
 
 struct emission;
 struct import_call;
@@ -90,12 +88,12 @@ struct writes {
     struct log *log;
     uv_async_t async;
     struct large large;
+    struct brake brake;
     struct journal_list queued; /* this turn's */
     uint64_t committed_seq, applied_seq;
     size_t in_flight, in_flight_bytes; /* events between submit and free */
     size_t unapplied;                  /* those of them that are in the journal */
     struct progress applying;          /* of them; a full disk holds it up */
-    bool throttled;
     char held_for[65]; /* a recovery from this backend is under way: calls are busy; "": none */
     bool failed_told;
     /* of the last milliseconds: how many peers wrote */
@@ -118,6 +116,9 @@ void writes_deinit(struct writes *writes);
 /* While a recovery from this backend is under way, what calls write is answered busy. NULL: it goes
  * on. */
 void writes_set_held(struct writes *writes, const char *backend);
+
+/* What a read that comes now must see: the store applies up to it at once. */
+uint64_t writes_seq_to_read(struct writes *writes);
 
 /* The store waits for room: what is written is refused. */
 bool writes_is_full(const struct writes *writes);
