@@ -38,8 +38,8 @@
  * are so many. */
 #define GATHER_QUIET_MS    2
 #define GATHER_MS          200
-#define GATHER_RECORDS_MAX 16384
-#define GATHER_BYTES_MAX   ((size_t)12 << 20)
+#define GATHER_RECORDS_MAX 32768
+#define GATHER_BYTES_MAX   ((size_t)24 << 20)
 #define GATHER_FEW         256
 
 #define RETRY_FULL_MS    1000

@@ -10,12 +10,16 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BATCH_BYTES  (2u << 20)
-#define GATHER_MS    200 /* between batches, while nobody waits and there is less than a full one */
-#define REST_MS      1000 /* after so long without work the memory of what was is given back */
-#define RETRY_MIN_MS 1000
-#define RETRY_MAX_MS 60000
-#define NICENESS     10 /* receipts and reads go first */
+#define BATCH_BYTES (2u << 20)
+/* How long events gather while nobody waits: until none was applied for GATHER_QUIET_MS, or so
+ * long, or there are so many. What callers write together is indexed behind it. */
+#define GATHER_QUIET_MS 100
+#define GATHER_MS       1000
+#define GATHER_MAX      (16u * SEARCH_BATCH_MAX)
+#define REST_MS         1000 /* after so long without work the memory of what was is given back */
+#define RETRY_MIN_MS    1000
+#define RETRY_MAX_MS    60000
+#define NICENESS        10 /* receipts and reads go first */
 
 struct search_indexer {
     char *store_path, *index_path, *vector_path, *origin;
@@ -26,15 +30,15 @@ struct search_indexer {
     /* the thread's own */
     struct reader *reader;
     bool is_open;
-    int64_t retry_ms;   /* how long the last failure waits; 0: the last step worked */
-    int64_t stepped_ms; /* monotonic: when the last step ended */
-    bool rests;         /* nothing has come since it gave memory back */
+    int64_t retry_ms; /* how long the last failure waits; 0: the last step worked */
+    bool rests;       /* nothing has come since it gave memory back */
 
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t woken, moved;
     bool stopping, condemned;
-    bool gathering; /* it need not be woken before there is a full batch */
+    bool gathering; /* it looks by itself, and need not be woken before there is much */
     uint64_t applied_seq, indexed_seq, making;
+    int64_t applied_ms; /* monotonic: when applied_seq grew */
     uint64_t documents, vectors;
     unsigned waiting; /* searches, for the index to be level */
     char why[256];    /* it was condemned */
@@ -198,20 +202,22 @@ static void wait_ms(struct search_indexer *indexer, pthread_cond_t *condition, i
     pthread_cond_timedwait(condition, &indexer->mutex, &at);
 }
 
-static bool has_full_batch(const struct search_indexer *indexer)
+static bool has_much(const struct search_indexer *indexer)
 {
-    return indexer->applied_seq >= indexer->indexed_seq + SEARCH_BATCH_MAX;
+    return indexer->applied_seq >= indexer->indexed_seq + GATHER_MAX;
 }
 
 /* With the mutex. A batch of one costs nearly what a batch of many does. */
 static void gather(struct search_indexer *indexer)
 {
-    int64_t until_ms = indexer->stepped_ms + GATHER_MS;
+    int64_t now_ms = clock_monotonic_ms(), until_ms = now_ms + GATHER_MS;
 
     indexer->gathering = true;
     while (!indexer->stopping && !indexer->condemned && indexer->waiting == 0 && indexer->is_open &&
-           !has_full_batch(indexer) && clock_monotonic_ms() < until_ms) {
-        wait_ms(indexer, &indexer->woken, until_ms);
+           !has_much(indexer) && now_ms < indexer->applied_ms + GATHER_QUIET_MS &&
+           now_ms < until_ms) {
+        wait_ms(indexer, &indexer->woken, indexer->applied_ms + GATHER_QUIET_MS);
+        now_ms = clock_monotonic_ms();
     }
     indexer->gathering = false;
 }
@@ -271,7 +277,6 @@ static void *indexer_main(void *arg)
         } else {
             indexer->retry_ms = 0;
         }
-        indexer->stepped_ms = clock_monotonic_ms();
     }
     search_files_close(&indexer->files);
     indexer->reader = reader_close(indexer->reader);
@@ -365,7 +370,8 @@ void search_indexer_wake(struct search_indexer *indexer, uint64_t applied_seq)
     pthread_mutex_lock(&indexer->mutex);
     if (applied_seq > indexer->applied_seq) {
         indexer->applied_seq = applied_seq;
-        if (!indexer->gathering || has_full_batch(indexer)) {
+        indexer->applied_ms = clock_monotonic_ms();
+        if (!indexer->gathering || has_much(indexer)) {
             pthread_cond_signal(&indexer->woken);
         }
     }

@@ -53,7 +53,7 @@ class Disk:
 @pytest.fixture
 def disk(make_broker):
     broker = make_broker(start=False)
-    it = Disk(broker, 80)  # three segments of the journal, and something for the store
+    it = Disk(broker, 160)  # three segments of the journal, and as much twice: WAL and database
     broker.start()
     return it
 
