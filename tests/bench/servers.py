@@ -15,6 +15,7 @@ import harness
 from wire import until
 
 START_S = 30
+IDLE_S = 120
 NATS_VERSION = "v2.15.0"
 TOOLS = harness.BUILD / "tests" / "bench"
 
@@ -220,6 +221,16 @@ def load(server, path, seconds=1.0, warm_up=None, **more):
     if done.returncode != 0:
         raise SystemExit(f"{server.name}, {more}: {done.stderr.strip()}")
     return json.loads(done.stdout)
+
+
+def until_idle(server):
+    """What was asked of it before is done with, behind the replies too."""
+    def is_idle():
+        before = server.cpu_s()
+        time.sleep(0.15)
+        return server.cpu_s() - before < 0.02
+
+    until(is_idle, f"{server.name} to have nothing to do", IDLE_S)
 
 
 def one_cell(server, directory, **options):
