@@ -235,7 +235,8 @@ int reader_history(struct reader *reader, const char *id, uint32_t limit,
 /* ---- counts ---- */
 
 /* By a statement that counts rows. */
-static int count_rows(struct reader *reader, int statement, uint64_t *ret, struct error *err)
+static int count_rows(struct reader *reader, enum reader_statement statement, uint64_t *ret,
+                      struct error *err)
 {
     sqlite3_stmt *count = reader_statement(reader, statement);
     bool row;
