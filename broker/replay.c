@@ -19,7 +19,7 @@
 #define REPLAY_BYTES_MAX  ((size_t)32 << 20)
 /* A long replay checkpoints on its way, or the WAL would grow as large as the journal. What a
  * killed broker leaves is shorter as a rule, and is checkpointed behind the start. */
-#define REPLAY_WAL_MAX ((uint64_t)256 << 20)
+#define REPLAY_WAL_MAX ((uint64_t)128 << 20)
 
 #define ALONE_ATTEMPTS 3
 
