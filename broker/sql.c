@@ -51,9 +51,10 @@ void sql_forget_pages(struct sql *sql)
     malloc_trim(0);
 }
 
+/* The index of the WAL is a file, too, and of a write there SQLite does not keep the errno. */
 static bool is_no_room(struct sql *sql, int code)
 {
-    if ((code & 0xff) == SQLITE_FULL) {
+    if ((code & 0xff) == SQLITE_FULL || code == SQLITE_IOERR_SHMSIZE) {
         return true;
     }
     int system = sqlite3_system_errno(sql->db);
