@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* Raised whenever the tables, or what the tokenizer makes of a text, change. */
-#define SEARCH_VERSION 1
+#define SEARCH_VERSION 2
 #define SEARCH_ID      0x6d665378 /* "mfSx" */
 
 static const char *const tables =

@@ -1,6 +1,8 @@
 /* search_text.c - see search_text.h. */
 #include "broker/search_text.h"
 
+#include <ctype.h>
+
 static size_t sequence_size(unsigned char lead)
 {
     if (lead >= 0xf0) {
@@ -87,4 +89,18 @@ bool search_char_is_space(uint32_t c)
 {
     return c <= ' ' || c == 0x7f || c == 0xa0 || c == 0x3000 || (c >= 0x2000 && c <= 0x200b) ||
            c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0xfeff;
+}
+
+bool search_text_is_uuid(const char *text, size_t size)
+{
+    if (size < SEARCH_UUID_SIZE) {
+        return false;
+    }
+    for (size_t i = 0; i < SEARCH_UUID_SIZE; i++) {
+        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+        if (dash ? text[i] != '-' : !isxdigit((unsigned char)text[i])) {
+            return false;
+        }
+    }
+    return true;
 }

@@ -21,4 +21,8 @@ size_t search_char_prefix(const char *text, size_t size, size_t count);
 bool search_char_is_dense(uint32_t c);
 bool search_char_is_space(uint32_t c);
 
+#define SEARCH_UUID_SIZE 36
+/* Whether the text begins as a UUID is written. */
+bool search_text_is_uuid(const char *text, size_t size);
+
 #endif

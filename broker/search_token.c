@@ -4,8 +4,10 @@
 
 #include "broker/search_text.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef int token_fn(void *, int flags, const char *token, int size, int start, int end);
 
@@ -67,6 +69,61 @@ static int shifted(void *context, int flags, const char *token, int size, int st
     return shift->token(shift->context, flags, token, size, start + shift->by, end + shift->by);
 }
 
+static bool is_alone(const char *text, size_t start, size_t end, size_t at)
+{
+    size_t next = at + SEARCH_UUID_SIZE;
+    unsigned char before = at > start ? (unsigned char)text[at - 1] : ' ';
+    unsigned char after = next < end ? (unsigned char)text[next] : ' ';
+
+    return before < 0x80 && !isalnum(before) && after < 0x80 && !isalnum(after);
+}
+
+/* The next UUID of a run at or behind `from`; `end`: there is none. */
+static size_t find_uuid(const char *text, size_t start, size_t end, size_t from)
+{
+    const char *dash = text + from;
+
+    while ((dash = memchr(dash, '-', (size_t)(text + end - dash))) != NULL) {
+        size_t at = (size_t)(dash - text);
+        if (at >= from + 8 && search_text_is_uuid(dash - 8, end - (at - 8)) &&
+            is_alone(text, start, end, at - 8)) {
+            return at - 8;
+        }
+        dash++;
+    }
+    return end;
+}
+
+static int give_uuid(void *context, token_fn *token, const char *text, size_t at)
+{
+    char lower[SEARCH_UUID_SIZE];
+
+    for (size_t i = 0; i < sizeof lower; i++) {
+        lower[i] = (char)tolower((unsigned char)text[at + i]);
+    }
+    return token(context, 0, lower, sizeof lower, (int)at, (int)(at + sizeof lower));
+}
+
+static int give_words(Fts5Tokenizer *self, struct shift *shift, int flags, const char *text,
+                      size_t start, size_t end)
+{
+    int rc = SQLITE_OK;
+
+    for (size_t at = start; rc == SQLITE_OK && at < end;) {
+        size_t uuid = find_uuid(text, start, end, at);
+        shift->by = (int)at;
+        if (uuid > at) {
+            rc = self->words.xTokenize(self->words_self, shift, flags, text + at, (int)(uuid - at),
+                                       shifted);
+        }
+        if (rc == SQLITE_OK && uuid < end) {
+            rc = give_uuid(shift->context, shift->token, text, uuid);
+        }
+        at = uuid + SEARCH_UUID_SIZE;
+    }
+    return rc;
+}
+
 /* ---- the tokenizer ---- */
 
 /* Most texts are ASCII to the end, and no ASCII is dense. */
@@ -110,9 +167,8 @@ static int tokenize(Fts5Tokenizer *self, void *context, int flags, const char *t
                                             .token = token};
             rc = give_pairs(&pairing, at);
         } else {
-            struct shift shift = {.context = context, .token = token, .by = (int)at};
-            rc = self->words.xTokenize(self->words_self, &shift, flags, text + at, (int)(end - at),
-                                       shifted);
+            struct shift shift = {.context = context, .token = token};
+            rc = give_words(self, &shift, flags, text, at, end);
         }
     }
     return rc;

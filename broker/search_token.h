@@ -3,6 +3,7 @@
  * tokenizer of FTS5, named `memferry`.
  *
  * What is written with spaces goes through unicode61, without diacritics, marks kept within a word.
+ * A UUID, as most ids of memories are, is one word and not five that nobody looks for.
  * Scripts without spaces become pairs of neighbours: 会議室 is 会議 and 議室, so that a word of two
  * characters or more is found wherever it stands, which neither unicode61 nor trigram can do. The
  * last character of a run stands beside the last pair, so that one alone is found as a beginning.

@@ -128,8 +128,9 @@ static void add_spaced(struct search_strings *strings, const char *data, size_t 
                        bool is_beginning)
 {
     size_t chars = search_char_count(data, size);
+    bool uuid = size == SEARCH_UUID_SIZE && search_text_is_uuid(data, size);
 
-    if (!is_beginning && chars >= 3) {
+    if (!is_beginning && !uuid && chars >= 3) {
         bool short_plural = chars == 4 && data[size - 1] == 's'; /* logs, jobs */
         size = short_plural ? size - 1 : search_char_prefix(data, size, beginning_chars(chars));
         is_beginning = true;

@@ -239,6 +239,8 @@ static void test_a_tally_that_is_full_keeps_the_best(void **state)
 
 /* ---- marks ---- */
 
+#define UUID "550e8400-e29b-41d4-a716-446655440000"
+
 static void assert_marked(struct rig *rig, const char *query, enum search_reading reading,
                           const char *content, const char *wanted)
 {
@@ -286,6 +288,12 @@ static void test_marks_stand_around_what_was_asked_for(void **state)
         {"室", "会議室", "会議[室]", SEARCH_ALL},
         {"tea", "\x02tea\x03 \x02", "[tea] ", SEARCH_ALL},
         {"- tea", "tea", "[tea]", SEARCH_ALL},
+        {UUID, "is " UUID ", so", "is [" UUID "], so", SEARCH_ALL},
+        {"550E8400*", UUID, "[" UUID "]", SEARCH_ALL},
+        {"550e8400", "by the first of " UUID, "by the first of [" UUID "]", SEARCH_ANY_BEGINNING},
+        {"e29b", UUID, "", SEARCH_ALL},
+        {"e29b", UUID "0", "550e8400-[e29b]-41d4-a716-4466554400000", SEARCH_ALL},
+        {UUID " y", "x-" UUID "-y " UUID, "x-[" UUID "]-[y] [" UUID "]", SEARCH_ALL},
         {"tea", "", "", SEARCH_ALL},
     };
     struct rig *rig = *state;

@@ -82,6 +82,8 @@ static void test_looser_readings_take_beginnings_and_pairs_but_keep_phrases(void
     assert_expressed("\"at four\" tea", SEARCH_ANY_BEGINNING,
                      "(\"at four\") AND (\"at four\" OR \"tea\" *)");
     assert_expressed("\"at four\"", SEARCH_ANY_BEGINNING, NULL);
+    assert_expressed("550e8400-e29b-41d4-a716-446655440000 tea", SEARCH_ANY_BEGINNING,
+                     "\"550e8400-e29b-41d4-a716-446655440000\" OR \"tea\" *");
     assert_expressed("Überweisung", SEARCH_ANY_BEGINNING, "\"Überweis\" *");
 }
 
