@@ -16,10 +16,13 @@
 #define GATHER_QUIET_MS 100
 #define GATHER_MS       1000
 #define GATHER_MAX      (16u * SEARCH_BATCH_MAX)
-#define REST_MS         1000 /* after so long without work the memory of what was is given back */
-#define RETRY_MIN_MS    1000
-#define RETRY_MAX_MS    60000
-#define NICENESS        10 /* receipts and reads go first */
+/* While callers write it works a part of the time, whatever the scheduler makes of its priority:
+ * behind a step it pauses so many times as long. */
+#define PAUSE_FACTOR 3
+#define REST_MS      1000 /* after so long without work the memory of what was is given back */
+#define RETRY_MIN_MS 1000
+#define RETRY_MAX_MS 60000
+#define NICENESS     10 /* receipts and reads go first */
 
 struct search_indexer {
     char *store_path, *index_path, *vector_path, *origin;
@@ -32,6 +35,7 @@ struct search_indexer {
     bool is_open;
     int64_t retry_ms; /* how long the last failure waits; 0: the last step worked */
     bool rests;       /* nothing has come since it gave memory back */
+    int64_t pause_ms; /* monotonic: until when it pauses */
 
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t woken, moved;
@@ -214,8 +218,8 @@ static void gather(struct search_indexer *indexer)
 
     indexer->gathering = true;
     while (!indexer->stopping && !indexer->condemned && indexer->waiting == 0 && indexer->is_open &&
-           !has_much(indexer) && now_ms < indexer->applied_ms + GATHER_QUIET_MS &&
-           now_ms < until_ms) {
+           now_ms < indexer->applied_ms + GATHER_QUIET_MS &&
+           (now_ms < indexer->pause_ms || (!has_much(indexer) && now_ms < until_ms))) {
         wait_ms(indexer, &indexer->woken, indexer->applied_ms + GATHER_QUIET_MS);
         now_ms = clock_monotonic_ms();
     }
@@ -271,7 +275,9 @@ static void *indexer_main(void *arg)
     setpriority(PRIO_PROCESS, (id_t)gettid(), NICENESS); /* of this thread, in Linux */
     while (await_work(indexer, &upto_seq)) {
         struct error err = {0};
+        int64_t begun_ms = clock_monotonic_ms();
         int r = step(indexer, upto_seq, &err);
+        indexer->pause_ms = PAUSE_FACTOR * (clock_monotonic_ms() - begun_ms) + clock_monotonic_ms();
         if (r != 0) {
             step_failed(indexer, r, &err);
         } else {
