@@ -301,6 +301,7 @@ static void broker_free(struct broker *broker)
         alerts_deinit(&broker->alerts);
         pruner_deinit(&broker->pruner);
         writes_deinit(&broker->writes);
+        msgpack_sbuffer_destroy(&broker->services.scratch);
         peers_deinit(&broker->peers);
         uv_loop_close(&broker->loop);
     }

@@ -16,6 +16,7 @@
 
 #define FILES_BESIDE_PEERS 64 /* descriptors that are not connections */
 #define LARGE_BLOCK_BYTES  (128 << 10)
+#define TRIM_BYTES         (16 << 20)
 #define ARENAS_MAX         2
 
 /* Large buffers go back to the system when they are freed: a burst must not stay in our size. By
@@ -24,7 +25,7 @@
 static void bound_memory(void)
 {
     mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
-    mallopt(M_TRIM_THRESHOLD, LARGE_BLOCK_BYTES);
+    mallopt(M_TRIM_THRESHOLD, TRIM_BYTES); /* of small blocks; the rest goes when threads rest */
     mallopt(M_ARENA_MAX, ARENAS_MAX);
     sql_init();
 }

@@ -88,24 +88,23 @@ static void wait_for_delivery(struct services *services, struct write_request *r
 static void answer_one(struct services *services, struct write_request *request)
 {
     const struct write *write = &request->items[0];
+    msgpack_sbuffer *result = &services->scratch;
     struct rpc_failure failure;
-    msgpack_sbuffer result;
     msgpack_packer packer;
 
     if (write_outcome(write, &failure) != RPC_OK) {
         fail_by_outcome(request->call, write, &failure);
         return;
     }
-    msgpack_sbuffer_init(&result);
-    msgpack_packer_init(&packer, &result, msgpack_sbuffer_write);
+    pack_anew(result);
+    msgpack_packer_init(&packer, result, msgpack_sbuffer_write);
     receipt_pack_head(&packer, write);
     if (request->wait_delivered && backends_sink_count(services->backends) > 0) {
-        wait_for_delivery(services, request, &result);
+        wait_for_delivery(services, request, result);
     } else {
         receipt_pack_backends(&packer, services->backends);
-        call_reply(request->call, &result);
+        call_reply(request->call, result);
     }
-    msgpack_sbuffer_destroy(&result);
 }
 
 static void one_done(struct write_request *request)
@@ -199,7 +198,7 @@ static void submit_put(struct services *services, struct call *call, struct put_
 {
     char memory_id[UUID_STR_LEN], event_id[UUID_STR_LEN];
     struct write_request *request = request_new(services, call, 1);
-    msgpack_sbuffer fields;
+    msgpack_sbuffer *fields = &services->scratch;
 
     if (request == NULL) {
         return;
@@ -209,14 +208,13 @@ static void submit_put(struct services *services, struct call *call, struct put_
     request->timeout_ms = (int)params->timeout_ms;
     fill_id(&params->event.memory_id, memory_id);
     fill_id(&params->event.event_id, event_id);
-    msgpack_sbuffer_init(&fields);
-    int r = put_params_pack_fields(params, &fields);
+    pack_anew(fields);
+    int r = put_params_pack_fields(params, fields);
     if (r == 0) {
-        params->event.fields = (const uint8_t *)fields.data;
-        params->event.fields_size = fields.size;
+        params->event.fields = (const uint8_t *)fields->data;
+        params->event.fields_size = fields->size;
         r = write_request_set(request, 0, &params->event);
     }
-    msgpack_sbuffer_destroy(&fields);
     if (r < 0) {
         out_of_memory(request);
     } else {

@@ -45,6 +45,7 @@ struct services {
     struct config *config;
     struct log *log;
     struct mailbox *mailbox;
+    msgpack_sbuffer scratch; /* for what is packed and copied on within one call (pack_anew) */
 };
 
 /* Consumes the call. `params` is borrowed for the duration. */

@@ -60,3 +60,14 @@ void pack_retry_after(msgpack_sbuffer *out, uint64_t retry_after_ms)
     msgpack_pack_map(&packer, 1);
     pack_uint_member(&packer, "retry_after_ms", retry_after_ms);
 }
+
+#define KEPT_BYTES ((size_t)64 << 10)
+
+void pack_anew(msgpack_sbuffer *buffer)
+{
+    if (buffer->alloc > KEPT_BYTES) {
+        msgpack_sbuffer_destroy(buffer);
+        msgpack_sbuffer_init(buffer);
+    }
+    msgpack_sbuffer_clear(buffer);
+}

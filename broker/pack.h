@@ -19,6 +19,10 @@ void pack_bool_member(msgpack_packer *packer, const char *key, bool value);
 /* nil when value is 0. */
 void pack_time_member(msgpack_packer *packer, const char *key, int64_t value_ms);
 
+/* Empties a buffer to pack into anew. What was usual it keeps, so that packing allocates nothing;
+ * what was large goes. */
+void pack_anew(msgpack_sbuffer *buffer);
+
 /* The data of a busy error: {retry_after_ms}. */
 void pack_retry_after(msgpack_sbuffer *out, uint64_t retry_after_ms);
 

@@ -165,8 +165,11 @@ enum rpc_code params_read(const msgpack_object *params, param_read_fn *read, voi
         char name[NAME_MAX_BYTES + 1];
         struct param param = {.name = name, .value = &pair->val, .failure = ret_failure};
 
-        snprintf(name, sizeof name, "%.*s", (int)pair->key.via.str.size, pair->key.via.str.ptr);
-        if (pair->key.via.str.size > NAME_MAX_BYTES) {
+        size_t size = pair->key.via.str.size;
+        bool fits = size <= NAME_MAX_BYTES;
+        memcpy(name, pair->key.via.str.ptr, fits ? size : NAME_MAX_BYTES);
+        name[fits ? size : NAME_MAX_BYTES] = '\0';
+        if (!fits) {
             return fail_unknown(&param);
         }
         enum rpc_code code = read(target, &param);
