@@ -4,20 +4,22 @@
  */
 #include "plugins/neo4j-http/deliver.h"
 
-enum { RANGE_MAX = 250 }; /* memories; more only when there would be too many ranges */
+enum { RANGE_MAX = 200 }; /* memories; more only when there would be too many ranges */
 
 struct bolt_range {
     const struct delivery *d;
     struct range range;
 };
 
+/* As many for each connection, so that they end together. */
 static size_t range_count(const struct delivery *d)
 {
-    size_t parts = (d->open_count + RANGE_MAX - 1) / RANGE_MAX;
-    size_t wide = delivery_range_count(d, d->graph->connections);
+    size_t connections = d->graph->connections;
+    size_t wave = connections * RANGE_MAX;
+    size_t waves = (d->open_count + wave - 1) / wave;
+    size_t most = HTTP_CONNECTIONS_MAX / connections;
 
-    parts = parts < wide ? wide : parts;
-    return parts < HTTP_CONNECTIONS_MAX ? parts : HTTP_CONNECTIONS_MAX;
+    return delivery_range_count(d, connections * (waves < most ? waves : most));
 }
 
 static void write_parameters(struct bolt_request *request, struct pack *p)

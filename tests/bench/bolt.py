@@ -19,6 +19,11 @@ def sized(count, tiny, tags):
     raise ValueError(count)
 
 
+def floats(values):
+    """The items of a list of floats, many at a time."""
+    return struct.pack(">" + "Bd" * len(values), *(x for value in values for x in (0xC1, value)))
+
+
 def pack(value):
     """PackStream, of what JSON has."""
     if value is None or isinstance(value, bool):
@@ -31,7 +36,9 @@ def pack(value):
         text = value.encode()
         return sized(len(text), 0x80, (0xD0, 0xD1, 0xD2)) + text
     if isinstance(value, list):
-        return sized(len(value), 0x90, (0xD4, 0xD5, 0xD6)) + b"".join(map(pack, value))
+        head = sized(len(value), 0x90, (0xD4, 0xD5, 0xD6))
+        return head + (floats(value) if value and isinstance(value[0], float) else
+                       b"".join(map(pack, value)))
     return sized(len(value), 0xA0, (0xD8, 0xD9, 0xDA)) + b"".join(
         pack(key) + pack(item) for key, item in value.items())
 

@@ -50,23 +50,35 @@ static void write_value(struct pack *p, json_t *value)
     }
 }
 
-static void write_again(json_t *value)
+static struct pack message_of(json_t *value)
 {
     struct pack p;
-    size_t size, used;
 
     pack_init(&p, LIMIT);
     pack_message_begin(&p);
     write_value(&p, value);
     pack_message_end(&p);
     must(pack_status(&p) == 0, "it can be written");
-    size_t written = p.size;
-    const char *message = pack_message(p.data, p.size, &size, &used);
-    must(message != NULL && used == written, "the message is whole");
+    return p;
+}
+
+/* Compared as written: json_equal cuts keys at a NUL. */
+static void write_again(json_t *value)
+{
+    struct pack first = message_of(value), copy = message_of(value);
+    size_t size, used;
+
+    const char *message = pack_message(copy.data, copy.size, &size, &used);
+    must(message != NULL && used == copy.size, "the message is whole");
     json_t *again = pack_read(message, size);
-    must(again != NULL && json_equal(value, again) == 1, "the value is the same");
+    must(again != NULL, "it can be read");
+    struct pack second = message_of(again);
+    must(first.size == second.size && memcmp(first.data, second.data, first.size) == 0,
+         "the value is the same");
     json_decref(again);
-    pack_deinit(&p);
+    pack_deinit(&first);
+    pack_deinit(&copy);
+    pack_deinit(&second);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

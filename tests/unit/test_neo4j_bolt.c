@@ -105,12 +105,11 @@ static void test_what_is_over_the_limit_is_told(void **state)
 static void test_values_that_are_cut_or_lie_about_their_size_are_none(void **state)
 {
     static const char *const bad[] = {"\xd0",
-                                      "\xd2\x7f\xff\xff\xff"
-                                      "a",
+                                      "\xd2\x7f\xff\xff\xff_",
                                       "\x92\x01",
                                       "\xa1\x81k",
                                       "\xd6\xff\xff\xff\xff\x01",
-                                      "\xc1\x7f\xf0",
+                                      "\xc1\x7f",
                                       "\xb1\x01\x01",
                                       "\xa1\x01\x01",
                                       "\xcc\x01\x01",
