@@ -43,7 +43,7 @@
 #define GATHER_FEW         256
 
 #define RETRY_FULL_MS    1000
-#define CHECKPOINT_BYTES ((uint64_t)64 << 20)
+#define CHECKPOINT_BYTES ((uint64_t)32 << 20)
 /* A checkpoint that had to wait for a reader is tried again after so much more. */
 #define CHECKPOINT_STEP_BYTES ((uint64_t)1 << 20)
 

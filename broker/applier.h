@@ -69,7 +69,7 @@ struct applier_watch {
 struct applier_options {
     struct applier_watch *watch; /* NULL: none; borrowed */
     unsigned retry_full_ms;      /* 0: 1000. How soon a full disk is tried again */
-    uint64_t checkpoint_bytes;   /* 0: 64 MiB of WAL */
+    uint64_t checkpoint_bytes;   /* 0: 32 MiB of WAL */
 };
 
 struct applier;

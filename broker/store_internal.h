@@ -86,7 +86,8 @@ struct store {
     struct store_progress committed; /* as of the last commit */
     struct store_progress pending;   /* of the transaction; committed outside of one */
     struct store_progress saved;     /* when the savepoint was set */
-    uint64_t wal_bytes;
+    uint64_t wal_bytes, wal_begun_bytes;
+    int wal_fd; /* -1: not opened yet */
     bool in_transaction, is_new, discard;
     bool wants_sync; /* the transaction holds what was promised and no journal has */
     struct store_session sessions[STORE_SESSIONS_KEPT];

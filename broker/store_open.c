@@ -247,6 +247,7 @@ int store_open(struct store **ret, const struct store_options *options, struct e
     msgpack_sbuffer_init(&store->old_state);
     msgpack_sbuffer_init(&store->new_state);
     msgpack_sbuffer_init(&store->restored);
+    store->wal_fd = -1;
     store->dims = options->dims;
     snprintf(store->origin, sizeof store->origin, "%s", options->origin);
     store->hash = XXH3_createState();
@@ -284,6 +285,9 @@ struct store *store_close(struct store *store)
     }
     if (store->in_transaction) {
         store_rollback(store);
+    }
+    if (store->wal_fd >= 0) {
+        close(store->wal_fd);
     }
     sql_finalize(store->statements, STORE_STATEMENTS);
     char *path = store->discard && store->sql.path != NULL ? strdup(store->sql.path) : NULL;

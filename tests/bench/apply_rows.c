@@ -23,7 +23,7 @@
 #define ORIGIN           "00000000-0000-4000-8000-00000000b001"
 #define SESSION          "00000000-0000-4000-8000-00000000b002"
 #define CONTENT_BYTES    600
-#define CHECKPOINT_BYTES ((uint64_t)64 << 20)
+#define CHECKPOINT_BYTES ((uint64_t)32 << 20)
 #define ROUNDS_MAX       64
 
 struct bench {

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define COLUMNS_MAX      32
-#define CHECKPOINT_BYTES ((uint64_t)64 << 20)
+#define CHECKPOINT_BYTES ((uint64_t)32 << 20)
 
 /* What a put of a new memory writes. */
 static const struct {
