@@ -34,7 +34,7 @@ struct guard {
     struct note note;         /* to the loop: start the timer */
     struct applier_work work; /* from the timer: it is late */
     struct applier_work begin;
-    uint64_t delay_ms;        /* of the timer; written before the note is posted */
+    uint64_t delay_ms; /* of the timer; written before the note is posted */
     /* the store thread's */
     struct store *store;
     struct config_guard config;

@@ -12,8 +12,8 @@ struct store_event {
     struct event event;
     uint8_t key[HASH_SIZE]; /* of the event; valid with an event_id */
     bool exists;            /* the memory, maybe as a tombstone */
-    int64_t number;   /* its row in the table memory; 0: none yet */
-    uint64_t version; /* before the event */
+    int64_t number;         /* its row in the table memory; 0: none yet */
+    uint64_t version;       /* before the event */
     uint8_t content_hash[HASH_SIZE];
     struct unpack_slice old_tags;
     bool was_deleted;
