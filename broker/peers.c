@@ -54,11 +54,10 @@ static void resume_paused(struct peers *set)
 
     while (peer != NULL && set->paused_count > 0) {
         struct peer *next = peer->next != NULL ? peer->next : set->head;
-        bool were_paused = set->writers_paused;
-        resume(peer);
-        if (!were_paused && set->writers_paused) {
+        if (!set->writers_paused) {
             set->turn = next;
         }
+        resume(peer);
         peer = next != first ? next : NULL;
     }
 }

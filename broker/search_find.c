@@ -258,8 +258,10 @@ static int find_by(struct search_finder *finder, const struct search_finding *fi
         r = take_best(finder, finding, max, ret, *count, more, &more_count, err);
     }
     *ret_enough = filtered || is_enough(finder, *count + more_count, max);
-    size_t taken = r == 0 && *ret_enough ? more_count < wanted ? more_count : wanted : 0;
-    memcpy(ret + *count, more, taken * sizeof more[0]);
+    size_t taken = 0;
+    for (; r == 0 && *ret_enough && taken < more_count && taken < wanted; taken++) {
+        ret[*count + taken] = more[taken];
+    }
     *count += taken;
     drop_ids(more, taken, more_count);
     search_tally_end(finder->tally);
