@@ -87,12 +87,14 @@ int journal_find_on(struct journal **ret, const struct journal_options *options,
     int r = check_options(options, err);
 
     assert(log != NULL);
+    *ret = NULL;
     if (r < 0) {
         return r;
     }
     journal = journal_new(options, log, disk);
     if (journal == NULL) {
-        return error_set_errno(err, -ENOMEM, "cannot open the journal in %s", options->dir);
+        error_set_errno(err, -ENOMEM, "cannot open the journal in %s", options->dir);
+        return -ENOMEM;
     }
     r = open_steps(journal, options->base, err);
     if (r != 0) {
