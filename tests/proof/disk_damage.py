@@ -344,7 +344,7 @@ def loop_mount(fixture, rng, count):
     image, disk = root / "image", root / "disk"
     disk.mkdir(mode=0o700)
     with open(image, "wb") as file:
-        file.truncate(64 << 20)
+        file.truncate(160 << 20)
     made = subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=False, capture_output=True) \
         if shutil.which("mkfs.ext4") and os.geteuid() == 0 else None
     if made is None or made.returncode != 0 or subprocess.run(
@@ -365,7 +365,8 @@ def fill_and_empty(root, disk):
     broker = harness.Broker(root / "inner", "[journal]\nsegment_size = 1M\n")
     broker.state = disk / "state"
     receipts, filler = {}, disk / "filler"
-    filler.write_bytes(bytes(20 << 20))  # when it goes there is room for all that may not be applied yet
+    # When it goes there is room twice for all that may not be applied yet: in the WAL, and in the database.
+    filler.write_bytes(bytes(108 << 20))
     broker.start()
     try:
         with broker.client() as client:
