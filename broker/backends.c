@@ -36,7 +36,7 @@ static int read_paused(const struct backends *backends, const char *name, bool *
     int r = reader_open(&reader, backends->options.store_path, err);
 
     if (r == 0) {
-        r = reader_lane(reader, name, &stored, err);
+        r = reader_lane_row(reader, name, &stored, err);
     }
     reader_close(reader);
     *ret_paused = stored.paused;

@@ -148,7 +148,7 @@ static int look_at_store(struct lane *lane, struct error *err)
     if (status != 0) {
         return status;
     }
-    status = reader_lane(lane->reader, lane->name, &row, err);
+    status = reader_lane_row(lane->reader, lane->name, &row, err);
     if (status != 0) {
         lane->reader = reader_close(lane->reader);
         return status;

@@ -143,6 +143,10 @@ struct reader_lane {
 };
 int reader_lane(struct reader *reader, const char *lane, struct reader_lane *ret,
                 struct error *err);
+/* The lane's own row alone, without a look at what waits: exists, paused, kind, cursor, delivered.
+ */
+int reader_lane_row(struct reader *reader, const char *lane, struct reader_lane *ret,
+                    struct error *err);
 /* Names of all lanes with a row, for the detached ones. Freed with free() each, and the array. */
 int reader_lane_names(struct reader *reader, char ***ret_names, size_t *ret_count,
                       struct error *err);

@@ -183,6 +183,13 @@ int reader_lane(struct reader *reader, const char *lane, struct reader_lane *ret
     return r == 0 ? reader_end(reader, read_lane(reader, lane, ret, err), err) : r;
 }
 
+int reader_lane_row(struct reader *reader, const char *lane, struct reader_lane *ret,
+                    struct error *err)
+{
+    memset(ret, 0, sizeof *ret);
+    return read_row(reader, lane, ret, err);
+}
+
 /* ---- names ---- */
 
 static int add_name(char ***names, size_t *count, const char *name)
