@@ -17,6 +17,7 @@
 struct verify {
     struct sql sql;
     struct store_progress counted;
+    const char *damage; /* what each row of the query at hand is */
     struct error *err;
 };
 
@@ -226,62 +227,11 @@ static int check_progress(struct verify *verify, sqlite3_stmt *row)
     return 0;
 }
 
-/* A query that finds only what must not be: its column names it. */
-static int found_event_ahead(struct verify *verify, sqlite3_stmt *row)
-{
-    struct event_text id = column_text(row, 0);
-
-    return damaged(verify, "an event lies behind the last one applied:", &id);
-}
-
-static int found_cursor_ahead(struct verify *verify, sqlite3_stmt *row)
+static int found_damage(struct verify *verify, sqlite3_stmt *row)
 {
     struct event_text name = column_text(row, 0);
 
-    return damaged(verify, "the cursor is ahead of the store in lane", &name);
-}
-
-static int found_lost_alert(struct verify *verify, sqlite3_stmt *row)
-{
-    struct event_text id = column_text(row, 0);
-
-    return damaged(verify, "an event raised what is no longer there: alert", &id);
-}
-
-static int found_twice_embedded(struct verify *verify, sqlite3_stmt *row)
-{
-    struct event_text id = column_text(row, 0);
-
-    return damaged(verify, "there are two embedders' vectors of one content of memory", &id);
-}
-
-static int found_another_vector(struct verify *verify, sqlite3_stmt *row)
-{
-    struct event_text id = column_text(row, 0);
-
-    return damaged(verify, "a vector is shown that is not of this content and model, of memory",
-                   &id);
-}
-
-static int found_stray_tag(struct verify *verify, sqlite3_stmt *row)
-{
-    struct event_text tag = column_text(row, 0);
-
-    return damaged(verify, "a version that is not current has the tag", &tag);
-}
-
-static int found_another_number(struct verify *verify, sqlite3_stmt *row)
-{
-    struct event_text id = column_text(row, 0);
-
-    return damaged(verify, "an event has another number than its memory", &id);
-}
-
-static int found_stray_key(struct verify *verify, sqlite3_stmt *row)
-{
-    struct event_text seq = column_text(row, 0);
-
-    return damaged(verify, "a key belongs to no memory, of event", &seq);
+    return damaged(verify, verify->damage, &name);
 }
 
 /* ---- the whole ---- */
@@ -299,50 +249,57 @@ static int verify_all(struct verify *verify)
 {
     static const struct {
         const char *text;
-        verify_row_fn *check;
+        verify_row_fn *check; /* NULL: what it finds must not be, and its column names it */
+        const char *damage;   /* then: what that is */
     } steps[] = {
-        {"PRAGMA integrity_check(1)", check_integrity},
-        {"SELECT * FROM event", check_texts},
-        {"SELECT * FROM memory", check_texts},
-        {"SELECT * FROM memory_tag", check_texts},
-        {"SELECT * FROM alert", check_texts},
-        {"SELECT * FROM session", check_texts},
-        {"SELECT * FROM lane", check_texts},
-        {"SELECT * FROM deferred", check_texts},
-        {"SELECT * FROM embedding", check_texts},
-        {"SELECT seq, memory_id, state, op FROM event WHERE memory_id IS NOT NULL", check_event},
+        {"PRAGMA integrity_check(1)", check_integrity, NULL},
+        {"SELECT * FROM event", check_texts, NULL},
+        {"SELECT * FROM memory", check_texts, NULL},
+        {"SELECT * FROM memory_tag", check_texts, NULL},
+        {"SELECT * FROM alert", check_texts, NULL},
+        {"SELECT * FROM session", check_texts, NULL},
+        {"SELECT * FROM lane", check_texts, NULL},
+        {"SELECT * FROM deferred", check_texts, NULL},
+        {"SELECT * FROM embedding", check_texts, NULL},
+        {"SELECT seq, memory_id, state, op FROM event WHERE memory_id IS NOT NULL", check_event,
+         NULL},
         {"SELECT m.id, m.version, m.deleted_ms, m.content_hash, e.memory_id, e.state, "
          "m.vector_seq FROM memory m LEFT JOIN event e ON e.seq=m.version",
-         check_memory},
+         check_memory, NULL},
         {"SELECT e.memory_id FROM event e LEFT JOIN memory m ON m.id=e.memory_id "
          "WHERE e.memory_number IS NOT m.number",
-         found_another_number},
+         NULL, "an event has another number than its memory"},
         {"SELECT seq FROM event_key WHERE memory_number<>0 "
          "AND memory_number NOT IN (SELECT number FROM memory)",
-         found_stray_key},
+         NULL, "a key belongs to no memory, of event"},
         {"SELECT a.id, a.rule, a.count, e.state FROM alert a LEFT JOIN event e ON e.seq=a.seq "
          "AND e.op='alert' AND e.event_id=a.id",
-         check_alert},
+         check_alert, NULL},
         {"SELECT event_id FROM event WHERE op='alert' AND event_id NOT IN (SELECT id FROM alert)",
-         found_lost_alert},
+         NULL, "an event raised what is no longer there: alert"},
         {"SELECT e.memory_id, e.content_hash, e.model, e.dims, e.vector, d.value, "
          "m.id IS NULL FROM embedding e LEFT JOIN memory m ON m.id=e.memory_id "
          "LEFT JOIN meta d ON d.name='dims'",
-         check_embedding},
+         check_embedding, NULL},
         {"SELECT memory_id FROM embedding WHERE model<>'caller' "
          "GROUP BY memory_id, content_hash HAVING count(*)>1",
-         found_twice_embedded},
-        {SHOWS_ANOTHER_VECTOR, found_another_vector},
-        {"SELECT seq, memories, deleted, events, embeddings FROM applied", check_progress},
-        {"SELECT seq FROM event WHERE seq>(SELECT seq FROM applied)", found_event_ahead},
-        {"SELECT name FROM lane WHERE cursor>(SELECT seq FROM applied)", found_cursor_ahead},
-        {"SELECT tag FROM memory_tag WHERE version NOT IN (SELECT version FROM memory)",
-         found_stray_tag},
+         NULL, "there are two embedders' vectors of one content of memory"},
+        {SHOWS_ANOTHER_VECTOR, NULL,
+         "a vector is shown that is not of this content and model, of memory"},
+        {"SELECT seq, memories, deleted, events, embeddings FROM applied", check_progress, NULL},
+        {"SELECT seq FROM event WHERE seq>(SELECT seq FROM applied)", NULL,
+         "an event lies behind the last one applied:"},
+        {"SELECT name FROM lane WHERE cursor>(SELECT seq FROM applied)", NULL,
+         "the cursor is ahead of the store in lane"},
+        {"SELECT tag FROM memory_tag WHERE version NOT IN (SELECT version FROM memory)", NULL,
+         "a version that is not current has the tag"},
     };
     int r = store_schema_check(&verify->sql, verify->err);
 
     for (size_t i = 0; r == 0 && i < sizeof steps / sizeof steps[0]; i++) {
-        r = for_each_row(verify, steps[i].text, steps[i].check);
+        verify->damage = steps[i].damage;
+        r = for_each_row(verify, steps[i].text,
+                         steps[i].check != NULL ? steps[i].check : found_damage);
     }
     return r;
 }
