@@ -197,24 +197,11 @@ static void refuse_batch(struct applier *applier)
     tell_batch(applier);
 }
 
-static struct timespec time_in_ms(unsigned ms)
-{
-    struct timespec at;
-
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += ms / 1000;
-    at.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (at.tv_nsec >= 1000000000) {
-        at.tv_sec++;
-        at.tv_nsec -= 1000000000;
-    }
-    return at;
-}
-
 /* Waits, unless it is to end. True: it is. */
 static bool pause_or_end(struct applier *applier)
 {
-    struct timespec until = time_in_ms(applier->retry_full_ms);
+    struct timespec until =
+        clock_timespec(clock_monotonic_us() + (int64_t)applier->retry_full_ms * 1000);
 
     pthread_mutex_lock(&applier->mutex);
     int r = 0;
@@ -313,7 +300,7 @@ static void wait_or_rest(struct applier *applier)
         pthread_cond_wait(&applier->wake, &applier->mutex);
         return;
     }
-    struct timespec until = time_in_ms(REST_MS);
+    struct timespec until = clock_timespec(clock_monotonic_us() + REST_MS * 1000);
     if (pthread_cond_timedwait(&applier->wake, &applier->mutex, &until) == ETIMEDOUT) {
         pthread_mutex_unlock(&applier->mutex);
         store_forget_pages(applier->store);
@@ -330,7 +317,7 @@ static void gather(struct applier *applier)
 
     applier->gathers = true;
     while (!is_due(applier) && came != seen && clock_monotonic_ms() < until_ms) {
-        struct timespec until = time_in_ms(GATHER_QUIET_MS);
+        struct timespec until = clock_timespec(clock_monotonic_us() + GATHER_QUIET_MS * 1000);
         seen = came;
         pthread_cond_timedwait(&applier->wake, &applier->mutex, &until);
         came = applier->queue.first + applier->queue.records.count;

@@ -279,17 +279,6 @@ static void hand_back(struct journal *journal, struct journal_list *group, int s
 
 /* ---- the queue ---- */
 
-static struct timespec deadline_after(unsigned us)
-{
-    struct timespec at;
-
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_nsec += (long)us * 1000;
-    at.tv_sec += at.tv_nsec / 1000000000;
-    at.tv_nsec %= 1000000000;
-    return at;
-}
-
 /* Whether to wait for peers, by how it went: each wait that found somebody earns credit, each other
  * costs some; without credit it is tried only now and then. */
 static bool gather_is_worth_it(struct journal *journal)
@@ -313,7 +302,7 @@ static void gather(struct journal *journal)
     struct journal_writer *writer = &journal->writer;
     struct journal_queue *queue = &journal->queue;
     size_t before = queue->records.count;
-    struct timespec deadline = deadline_after(journal->gather_us);
+    struct timespec deadline = clock_timespec(clock_monotonic_us() + journal->gather_us);
     int r = 0;
 
     queue->wake_at = queue->peers;

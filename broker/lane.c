@@ -182,15 +182,8 @@ static void cancel_requests(struct lane *lane)
 /* The wall clock is what pthread_timedjoin_np knows. */
 static bool join_in_time(struct lane *lane)
 {
-    struct timespec deadline;
+    struct timespec deadline = clock_timespec(clock_wall_us() + (int64_t)lane->join_ms * 1000);
 
-    clock_gettime(CLOCK_REALTIME, &deadline);
-    deadline.tv_sec += lane->join_ms / 1000;
-    deadline.tv_nsec += (long)(lane->join_ms % 1000) * 1000000;
-    if (deadline.tv_nsec >= 1000000000) {
-        deadline.tv_sec++;
-        deadline.tv_nsec -= 1000000000;
-    }
     return pthread_timedjoin_np(lane->thread, NULL, &deadline) == 0;
 }
 

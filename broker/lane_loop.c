@@ -106,8 +106,7 @@ static void wait_until(struct lane *lane, int64_t until_ms)
         pthread_cond_wait(&lane->woken, &lane->mutex);
         return;
     }
-    struct timespec at = {.tv_sec = (time_t)(until_ms / 1000),
-                          .tv_nsec = (long)(until_ms % 1000) * 1000000};
+    struct timespec at = clock_timespec(until_ms * 1000);
     pthread_cond_timedwait(&lane->woken, &lane->mutex, &at);
 }
 

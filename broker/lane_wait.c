@@ -1,9 +1,10 @@
 /* lane_wait.c - see lane_wait.h. */
 #include "broker/lane_wait.h"
 
+#include "broker/util/clock.h"
+
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 void lane_wait_init(struct lane_wait *wait)
 {
@@ -45,17 +46,6 @@ void lane_wait_hurry(struct lane_wait *wait, int64_t left_ms)
     pthread_mutex_unlock(&wait->mutex);
 }
 
-static struct timespec deadline_in(int64_t ms)
-{
-    struct timespec at;
-
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    int64_t nanoseconds = at.tv_nsec + ms % 1000 * 1000000;
-    at.tv_sec += (time_t)(ms / 1000 + nanoseconds / 1000000000);
-    at.tv_nsec = (long)(nanoseconds % 1000000000);
-    return at;
-}
-
 int lane_wait_await(struct lane_wait *wait, struct error *err)
 {
     int waited = 0;
@@ -64,7 +54,7 @@ int lane_wait_await(struct lane_wait *wait, struct error *err)
     while (!wait->finished && !wait->hurry) {
         pthread_cond_wait(&wait->changed, &wait->mutex);
     }
-    struct timespec deadline = deadline_in(wait->left_ms);
+    struct timespec deadline = clock_timespec(clock_monotonic_us() + wait->left_ms * 1000);
     while (!wait->finished && waited == 0) {
         waited = pthread_cond_timedwait(&wait->changed, &wait->mutex, &deadline);
     }

@@ -200,8 +200,7 @@ static void step_failed(struct search_indexer *indexer, int r, const struct erro
 /* With the mutex. */
 static void wait_ms(struct search_indexer *indexer, pthread_cond_t *condition, int64_t until_ms)
 {
-    struct timespec at = {.tv_sec = (time_t)(until_ms / 1000),
-                          .tv_nsec = (long)(until_ms % 1000) * 1000000};
+    struct timespec at = clock_timespec(until_ms * 1000);
 
     pthread_cond_timedwait(condition, &indexer->mutex, &at);
 }

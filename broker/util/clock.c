@@ -2,7 +2,6 @@
 #include "broker/util/clock.h"
 
 #include <assert.h>
-#include <time.h>
 
 static int64_t read_us(clockid_t clock)
 {
@@ -32,4 +31,10 @@ int64_t clock_monotonic_us(void)
 int64_t clock_monotonic_ms(void)
 {
     return clock_monotonic_us() / 1000;
+}
+
+struct timespec clock_timespec(int64_t us)
+{
+    return (struct timespec){.tv_sec = (time_t)(us / 1000000),
+                             .tv_nsec = (long)(us % 1000000) * 1000};
 }

@@ -8,10 +8,14 @@
 #define MEMFERRY_UTIL_CLOCK_H
 
 #include <stdint.h>
+#include <time.h>
 
 int64_t clock_wall_ms(void); /* since the epoch, UTC */
 int64_t clock_wall_us(void);
 int64_t clock_monotonic_ms(void); /* since some moment before the start */
 int64_t clock_monotonic_us(void);
+
+/* A moment of either clock as the waits of pthread want it. */
+struct timespec clock_timespec(int64_t us);
 
 #endif
