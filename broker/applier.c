@@ -92,7 +92,7 @@ static bool is_due(const struct applier *applier)
 
     return queue->works.count > 0 || queue->first < applier->wanted ||
            queue->records.count >= GATHER_RECORDS_MAX || queue->records.bytes >= GATHER_BYTES_MAX ||
-           applier->alone_left > 0 || applier->stopping || applier->hurry;
+           applier->stopping || applier->hurry;
 }
 
 void applier_apply(struct applier *applier, struct journal_list *records)
@@ -338,7 +338,7 @@ static bool next_batch(struct applier *applier)
     if (applier->queue.records.count < GATHER_FEW) {
         applier->drains = false;
     }
-    if (!applier_queue_is_empty(&applier->queue) && !applier->drains) {
+    if (!applier_queue_is_empty(&applier->queue) && !applier->drains && applier->alone_left == 0) {
         gather(applier);
     }
     applier_queue_take(&applier->queue, &applier->batch,
