@@ -110,17 +110,29 @@ static void wait_until(struct lane *lane, int64_t until_ms)
     pthread_cond_timedwait(&lane->woken, &lane->mutex, &at);
 }
 
+/* No batch reads what the last one did: before it waits, the pages of that go. Without the mutex,
+ * which the loop wants too. */
+static void rest(struct lane *lane)
+{
+    pthread_mutex_unlock(&lane->mutex);
+    reader_rest(lane->reader);
+    pthread_mutex_lock(&lane->mutex);
+}
+
 static enum step await_step(struct lane *lane)
 {
     enum step step;
     int64_t until_ms;
+    bool rests = lane->reader == NULL;
 
     pthread_mutex_lock(&lane->mutex);
     while ((step = next_step(lane, &until_ms)) == STEP_WAIT) {
-        if (lane->reader != NULL) {
-            reader_rest(lane->reader); /* no batch reads what the last one did */
+        if (rests) {
+            wait_until(lane, until_ms);
+        } else {
+            rest(lane);
+            rests = true;
         }
-        wait_until(lane, until_ms);
     }
     pthread_mutex_unlock(&lane->mutex);
     return step;
