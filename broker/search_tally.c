@@ -237,6 +237,11 @@ static bool is_better(const struct search_tallied *a, const struct search_tallie
     return a->doc > b->doc;
 }
 
+static int better_first(const void *left, const void *right)
+{
+    return is_better(left, right) ? -1 : 1;
+}
+
 /* heap[0] is the worst of those kept. */
 static void sift_down(struct search_tallied *heap, size_t count, size_t at)
 {
@@ -269,18 +274,8 @@ size_t search_tally_best(struct search_tally *tally, struct search_tallied *ret,
             sift_down(ret, count, 0);
         }
     }
-    search_tally_sort(ret, count);
+    qsort(ret, count, sizeof ret[0], better_first);
     return count;
-}
-
-static int better_first(const void *left, const void *right)
-{
-    return is_better(left, right) ? -1 : 1;
-}
-
-void search_tally_sort(struct search_tallied *tallied, size_t count)
-{
-    qsort(tallied, count, sizeof tallied[0], better_first);
 }
 
 /* SQLite's numbers: seven bits a byte, the last byte without the eighth. A size is below 2^32. */

@@ -45,7 +45,6 @@ size_t search_tally_best(struct search_tally *tally, struct search_tallied *ret,
 /* The same document by its own length, FTS5's sizes of its columns. */
 void search_tally_weigh(const struct search_tally *tally, struct search_tallied *tallied,
                         const uint8_t *sizes, size_t size);
-void search_tally_sort(struct search_tallied *tallied, size_t count);
 /* How many matched; more than search_tally_best could tell: some were let go. */
 uint64_t search_tally_count(const struct search_tally *tally);
 /* The pass is over: what it took more than a little is given back. */
