@@ -12,6 +12,8 @@
  */
 #include "plugins/alert-notify/notify.h"
 
+#include "plugins/common/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -25,7 +27,6 @@
 #include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { KILL_GRACE_MS = 1000 };
@@ -38,14 +39,6 @@ struct running {
     int64_t end_ms;    /* when the next signal is due */
     bool told_to_end, killed;
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static void fail(struct run_result *result, int code)
 {
@@ -161,7 +154,7 @@ static void end_it(struct running *running, enum run_end end)
 {
     running->result->end = end;
     running->told_to_end = true;
-    running->end_ms = now_ms() + KILL_GRACE_MS;
+    running->end_ms = clock_monotonic_ms() + KILL_GRACE_MS;
     signal_group(running, SIGTERM);
 }
 
@@ -188,7 +181,7 @@ static bool wait_a_while(struct running *running)
     struct pollfd fds[] = {{.fd = running->pidfd, .events = POLLIN},
                            {.fd = running->output, .events = POLLIN},
                            {.fd = may_cancel ? running->run->host->wake_fd : -1, .events = POLLIN}};
-    int64_t left_ms = running->end_ms - now_ms();
+    int64_t left_ms = running->end_ms - clock_monotonic_ms();
 
     if (running->killed) {
         left_ms = -1; /* it has no choice */
@@ -259,7 +252,7 @@ void run_program(const struct run *run, struct run_result *ret)
         return;
     }
     running.pidfd = pidfd_open(running.pid, 0);
-    running.end_ms = now_ms() + run->timeout_ms;
+    running.end_ms = clock_monotonic_ms() + run->timeout_ms;
     if (running.pidfd < 0) {
         fail(ret, errno);
         signal_group(&running, SIGKILL);

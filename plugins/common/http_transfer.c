@@ -5,6 +5,8 @@
  */
 #include "plugins/common/http_internal.h"
 
+#include "plugins/common/buffer.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,7 +16,6 @@
 #include <time.h>
 
 enum {
-    FIRST_BODY_CAPACITY = 4096,
     HEADER_BYTES_MAX = 64 * 1024, /* of one reply, all headers */
     UPLOAD_BUFFER_BYTES = 512 * 1024,
 };
@@ -37,27 +38,6 @@ void http_reply_deinit(struct http_reply *reply)
     reply->retry_after_ms = -1;
 }
 
-static bool make_room(struct http_transfer *transfer, size_t need)
-{
-    struct http_reply *reply = &transfer->request->reply;
-    size_t capacity = transfer->capacity == 0 ? FIRST_BODY_CAPACITY : transfer->capacity;
-
-    if (need <= transfer->capacity) {
-        return true;
-    }
-    while (capacity < need) {
-        capacity *= 2;
-    }
-    char *body = realloc(reply->body, capacity);
-    if (body == NULL) {
-        transfer->out_of_memory = true;
-        return false;
-    }
-    reply->body = body;
-    transfer->capacity = capacity;
-    return true;
-}
-
 static size_t body_cb(char *data, size_t unit, size_t count, void *arg)
 {
     struct http_transfer *transfer = arg;
@@ -68,7 +48,8 @@ static size_t body_cb(char *data, size_t unit, size_t count, void *arg)
         transfer->too_large = true;
         return 0;
     }
-    if (!make_room(transfer, reply->body_size + size + 1)) {
+    if (!buffer_reserve(&reply->body, &transfer->capacity, reply->body_size + size + 1)) {
+        transfer->out_of_memory = true;
         return 0;
     }
     memcpy(reply->body + reply->body_size, data, size);

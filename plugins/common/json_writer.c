@@ -6,13 +6,14 @@
  */
 #include "plugins/common/json_writer.h"
 
+#include "plugins/common/buffer.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    FIRST_CAPACITY = 4096,
     ESCAPE_SIZE = 6, /* \u001f */
 };
 
@@ -42,23 +43,6 @@ int json_writer_status(const struct json_writer *w)
     return w->status;
 }
 
-static bool grow(struct json_writer *w, size_t need)
-{
-    size_t capacity = w->capacity == 0 ? FIRST_CAPACITY : w->capacity;
-
-    while (capacity < need) {
-        capacity *= 2;
-    }
-    char *data = realloc(w->data, capacity);
-    if (data == NULL) {
-        w->status = -ENOMEM;
-        return false;
-    }
-    w->data = data;
-    w->capacity = capacity;
-    return true;
-}
-
 /* Room for `more` bytes and a NUL. What is reserved and not used does not count against the limit
  * until it is written: commit() checks. */
 static bool reserve(struct json_writer *w, size_t more)
@@ -70,8 +54,10 @@ static bool reserve(struct json_writer *w, size_t more)
         w->status = -EMSGSIZE;
         return false;
     }
-    size_t need = w->size + more + 1;
-    return need <= w->capacity || grow(w, need);
+    if (!buffer_reserve(&w->data, &w->capacity, w->size + more + 1)) {
+        w->status = -ENOMEM;
+    }
+    return w->status == 0;
 }
 
 static void commit(struct json_writer *w, size_t written)

@@ -12,6 +12,8 @@
  */
 #include "plugins/neo4j-http/bolt_internal.h"
 
+#include "plugins/common/clock.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
@@ -141,7 +143,7 @@ static enum bolt_state send_request(struct bolt_connection *c)
     c->sent = 0;
     c->awaited = 2;
     c->heard = false;
-    c->deadline_ms = bolt_now_ms() + c->bolt->settings.timeout_ms;
+    c->deadline_ms = clock_monotonic_ms() + c->bolt->settings.timeout_ms;
     return bolt_progress(c);
 }
 
@@ -213,7 +215,7 @@ static void abandon(struct exchange *x)
 /* What is under way, and for how long poll may wait. */
 static int fill_polls(const struct exchange *x, struct pollfd *fds, size_t *ret_count)
 {
-    int64_t wait_ms = POLL_MAX_MS, now_ms = bolt_now_ms();
+    int64_t wait_ms = POLL_MAX_MS, now_ms = clock_monotonic_ms();
 
     fds[0] = (struct pollfd){.fd = x->bolt->settings.host->wake_fd, .events = POLLIN};
     for (size_t i = 0; i < x->bolt->settings.connections; i++) {
@@ -233,7 +235,7 @@ static int fill_polls(const struct exchange *x, struct pollfd *fds, size_t *ret_
 
 static void progress(struct exchange *x, const struct pollfd *fds)
 {
-    int64_t now_ms = bolt_now_ms();
+    int64_t now_ms = clock_monotonic_ms();
 
     for (size_t i = 0; i < x->bolt->settings.connections; i++) {
         struct bolt_connection *c = &x->bolt->connections[i];

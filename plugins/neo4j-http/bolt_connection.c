@@ -12,30 +12,23 @@
  */
 #include "plugins/neo4j-http/bolt_internal.h"
 
+#include "plugins/common/buffer.h"
+#include "plugins/common/clock.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 enum {
     TAG_SUCCESS = 0x70,
     TAG_RECORD = 0x71,
     TAG_FAILURE = 0x7f,
-    FIRST_CAPACITY = 4096,
     VERSION_BYTES = 4,
     POLL_MAX_MS = 1000, /* for cancelled() */
 };
-
-int64_t bolt_now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 bool bolt_is_cancelled(const struct bolt *bolt)
 {
@@ -78,21 +71,6 @@ void bolt_connection_deinit(struct bolt_connection *c)
 }
 
 /* ---- what comes ---- */
-
-static bool make_room(struct bolt_connection *c)
-{
-    if (c->in_size < c->in_capacity) {
-        return true;
-    }
-    size_t capacity = c->in_capacity == 0 ? FIRST_CAPACITY : c->in_capacity * 2;
-    char *in = realloc(c->in, capacity);
-    if (in == NULL) {
-        return false;
-    }
-    c->in = in;
-    c->in_capacity = capacity;
-    return true;
-}
 
 static enum bolt_state take_success(struct bolt_connection *c)
 {
@@ -145,7 +123,7 @@ static enum bolt_state receive(struct bolt_connection *c)
         if (c->in_size > c->bolt->settings.reply_max) {
             return bolt_fail(c, HTTP_REPLY_TOO_LARGE, "the reply is over the limit");
         }
-        if (!make_room(c)) {
+        if (!buffer_reserve(&c->in, &c->in_capacity, c->in_size + 1)) {
             return bolt_fail(c, HTTP_LOCAL, "out of memory for the reply");
         }
         ssize_t got = recv(c->fd, c->in + c->in_size, c->in_capacity - c->in_size, MSG_DONTWAIT);
@@ -260,7 +238,7 @@ static bool wait_for_bytes(struct bolt_connection *c, int64_t deadline_ms)
                             {.fd = host->wake_fd, .events = POLLIN}};
 
     while (!bolt_is_cancelled(c->bolt)) {
-        int64_t left_ms = deadline_ms - bolt_now_ms();
+        int64_t left_ms = deadline_ms - clock_monotonic_ms();
         if (left_ms <= 0) {
             bolt_fail(c, HTTP_TIMED_OUT, "no answer to the login in time");
             return false;
@@ -324,7 +302,7 @@ static bool is_alive(const struct bolt_connection *c)
 
 enum bolt_state bolt_connect(struct bolt_connection *c)
 {
-    int64_t deadline_ms = bolt_now_ms() + c->bolt->settings.connect_timeout_ms;
+    int64_t deadline_ms = clock_monotonic_ms() + c->bolt->settings.connect_timeout_ms;
 
     c->reused = is_alive(c);
     if (c->reused) {

@@ -30,7 +30,6 @@ struct bolt {
 
 enum bolt_state { BOLT_GOING_ON = 0, BOLT_FINISHED, BOLT_FAILED };
 
-int64_t bolt_now_ms(void);
 bool bolt_is_cancelled(const struct bolt *bolt);
 
 /* Connects and logs in, unless that was done. BOLT_FINISHED: done, or, with c->error, refused;

@@ -6,6 +6,8 @@
  */
 #include "plugins/neo4j-http/pack.h"
 
+#include "plugins/common/buffer.h"
+
 #include <assert.h>
 #include <endian.h>
 #include <errno.h>
@@ -13,7 +15,6 @@
 #include <string.h>
 
 enum {
-    FIRST_CAPACITY = 4096,
     CHUNK_MAX = 0xffff,
     CHUNK_HEAD = 2,
     HEAD_MAX = 9, /* of any value: its tag and eight bytes */
@@ -50,23 +51,6 @@ int pack_status(const struct pack *p)
     return p->status;
 }
 
-static bool grow(struct pack *p, size_t need)
-{
-    size_t capacity = p->capacity == 0 ? FIRST_CAPACITY : p->capacity;
-
-    while (capacity < need) {
-        capacity *= 2;
-    }
-    char *data = realloc(p->data, capacity);
-    if (data == NULL) {
-        p->status = -ENOMEM;
-        return false;
-    }
-    p->data = data;
-    p->capacity = capacity;
-    return true;
-}
-
 static bool reserve(struct pack *p, size_t more)
 {
     if (p->status != 0) {
@@ -76,7 +60,10 @@ static bool reserve(struct pack *p, size_t more)
         p->status = -EMSGSIZE;
         return false;
     }
-    return p->size + more <= p->capacity || grow(p, p->size + more);
+    if (!buffer_reserve(&p->data, &p->capacity, p->size + more)) {
+        p->status = -ENOMEM;
+    }
+    return p->status == 0;
 }
 
 /* The `size` low bytes of a number, the highest first. */
